@@ -1,0 +1,59 @@
+"""Key stores: names to opaque bytes.
+
+Owns the interface and its three errors. Must not know what a key is, and must not cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+class KeyExists(Exception):
+    """`create` found the name taken."""
+
+
+class KeyNotFound(Exception):
+    """`get` or `delete` found no such name."""
+
+
+class Unreachable(Exception):
+    """The store cannot answer now (network, disk, permission); the text names cause and next step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Up to `limit` names in sorted order; `continue_at` is the first name of the next page, "" at the end."""
+
+    names: list[str]
+    continue_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`latency` in seconds of one cheap call to the store."""
+
+    latency: float
+
+
+@runtime_checkable
+class KeyStore(Protocol):
+    """Thread-safe. Values are opaque and never empty."""
+
+    def create(self, name: str, value: bytes) -> None:
+        """Atomic create-if-absent, durable on return. KeyExists, Unreachable."""
+
+    def get(self, name: str) -> bytes:
+        """The stored bytes. KeyNotFound, Unreachable."""
+
+    def delete(self, name: str) -> None:
+        """KeyNotFound, Unreachable."""
+
+    def list(self, prefix: str, limit: int, start: str = "") -> Page:
+        """Names with `prefix`, sorted, from `start` on (inclusive). Unreachable."""
+
+    def status(self) -> Status:
+        """Unreachable."""
+
+    def close(self) -> None:
+        """Release what is held; calls after it raise Unreachable."""
