@@ -1,0 +1,99 @@
+"""The routes of the API as methods. Byte strings in and out; base64 stays on the wire."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+from urllib.parse import quote
+
+from openkes.client.credentials import Credentials
+from openkes.client.failures import AnswerError
+from openkes.client.transport import Endpoint, Transport, Trust
+
+
+class Client:
+    """A key server as one identity sees it. Every method raises AnswerError, NoAnswer or CredentialsError."""
+
+    def __init__(
+        self, endpoint: Endpoint, credentials: Credentials | None, trust: Trust | None = None
+    ) -> None:
+        self.endpoint = endpoint
+        self.credentials = credentials
+        self.trust = trust or Trust()
+        self._transport = Transport(endpoint, credentials, self.trust)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.close()
+
+    def create_key(self, name: str) -> None:
+        """400 `key already exists`."""
+        self._transport.exchange("PUT", _path("create", name))
+
+    def import_key(self, name: str, key: bytes, cipher: str) -> None:
+        """`key`: 32 bytes. 400 `key already exists`."""
+        self._transport.exchange("PUT", _path("import", name), {"key": _text(key), "cipher": cipher})
+
+    def describe_key(self, name: str) -> dict[str, Any]:
+        """`name`, `algorithm`, `created_at`, `created_by`. 404."""
+        return self._transport.json("GET", _path("describe", name))
+
+    def list_keys(self, prefix: str = "") -> list[str]:
+        """All names with `prefix`, sorted."""
+        answer = self._transport.json("GET", _path("list", prefix))
+        return [str(name) for name in answer.get("names") or []]
+
+    def delete_key(self, name: str) -> None:
+        """404 `key does not exist`. What it protected cannot be read again."""
+        self._transport.exchange("DELETE", _path("delete", name))
+
+    def generate(self, name: str, context: bytes = b"") -> tuple[bytes, bytes]:
+        """A new data key: (32 bytes of plaintext, its ciphertext)."""
+        path, body = _path("generate", name), {"context": _text(context)} if context else {}
+        answer = self._transport.json("PUT", path, body)
+        return _bytes(answer, "plaintext", path), _bytes(answer, "ciphertext", path)
+
+    def encrypt(self, name: str, plaintext: bytes, context: bytes = b"") -> bytes:
+        """The ciphertext."""
+        path, body = _path("encrypt", name), {"plaintext": _text(plaintext)}
+        if context:
+            body["context"] = _text(context)
+        return _bytes(self._transport.json("PUT", path, body), "ciphertext", path)
+
+    def decrypt(self, name: str, ciphertext: bytes, context: bytes = b"") -> bytes:
+        """The plaintext. 400 `decryption failed: …`."""
+        path, body = _path("decrypt", name), {"ciphertext": _text(ciphertext)}
+        if context:
+            body["context"] = _text(context)
+        return _bytes(self._transport.json("PUT", path, body), "plaintext", path)
+
+    def hmac(self, name: str, message: bytes) -> bytes:
+        """32 bytes. 409 when the key has no HMAC key."""
+        path = _path("hmac", name)
+        return _bytes(self._transport.json("PUT", path, {"message": _text(message)}), "hmac", path)
+
+    def version(self) -> dict[str, Any]:
+        """`version`, `commit`."""
+        return self._transport.json("GET", "/version")
+
+    def status(self) -> dict[str, Any]:
+        """As on the wire: `version`, `uptime` (s), `keystore_latency` (us) or `keystore_unreachable`, ..."""
+        return self._transport.json("GET", "/v1/status")
+
+
+def _path(route: str, name: str) -> str:
+    return f"/v1/key/{route}/{quote(name, safe='*')}"
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _bytes(answer: dict[str, Any], field: str, path: str) -> bytes:
+    try:
+        return base64.b64decode(answer[field], validate=True)
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        raise AnswerError(200, f"the answer has no {field!r}", "PUT", path, from_kes=False) from None

@@ -1,0 +1,161 @@
+"""One HTTPS exchange: address, trust, request, answer, and a name for every way it can fail.
+
+Must not know the API's routes.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from openkes.client.credentials import Credentials
+from openkes.client.failures import AnswerError, ClientError, NoAnswer
+from openkes.client.reasons import reason_of
+
+if TYPE_CHECKING:
+    from urllib3 import HTTPSConnectionPool
+
+DEFAULT_PORT = 7373
+CONNECT_SECONDS = 10.0  # a busy server answers a SYN in milliseconds; a dropped one should not block a script
+ANSWER_SECONDS = 20.0  # the server's own limit is 15 s, and its answer says more than ours
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server's address."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """From `host`, `host:port` or `https://host[:port]`. ClientError."""
+        url = text if "://" in text else f"https://{text}"
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port, parts = None, None, urlsplit("https://")
+        if parts.scheme == "http":
+            raise ClientError(f"the server address {text!r} is plain HTTP: a key server speaks HTTPS only")
+        if not host or parts.scheme != "https" or parts.username or parts.path.strip("/") or "," in host:
+            raise ClientError(
+                f"the server address {text!r} is not of the form HOST:PORT or https://HOST:PORT"
+            )
+        return cls(host, port or (443 if "://" in text else DEFAULT_PORT))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom to believe: the system's roots, the certificates in `ca` (file or folder), or anybody."""
+
+    ca: Path | None = None
+    insecure: bool = False
+
+    def context(self) -> ssl.SSLContext:
+        """ClientError when `ca` cannot be used."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # As Go does: the server's own certificate in the CA file is as good as its issuer's.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif self.ca is None:
+            context.set_default_verify_paths()
+        else:
+            self._load(context, self.ca)
+        return context
+
+    @staticmethod
+    def _load(context: ssl.SSLContext, ca: Path) -> None:
+        try:
+            files = sorted(p for p in ca.iterdir() if p.is_file()) if ca.is_dir() else [ca]
+            for file in files:
+                try:
+                    context.load_verify_locations(file)
+                except ssl.SSLError as error:
+                    if not ca.is_dir():  # a folder may hold other things, a named file may not
+                        raise ClientError(f"the CA file {file} holds no PEM certificate") from error
+        except OSError as error:
+            raise ClientError(f"cannot read the CA {ca}: {error.strerror}") from error
+        if not context.get_ca_certs() and not context.cert_store_stats()["x509"]:
+            raise ClientError(f"the CA folder {ca} holds no PEM certificate")
+
+
+class Transport:
+    """Connections to one server as one identity. Thread-safe as urllib3's pool is."""
+
+    def __init__(self, endpoint: Endpoint, credentials: Credentials | None, trust: Trust) -> None:
+        self.endpoint = endpoint
+        self.credentials = credentials
+        self.trust = trust
+
+    @cached_property
+    def _pool(self) -> HTTPSConnectionPool:
+        import urllib3  # noqa: PLC0415  # a third of the start-up time, and unused when an argument is wrong
+
+        context = self.trust.context()
+        if self.credentials is not None:
+            self.credentials.load(context)
+        return urllib3.HTTPSConnectionPool(
+            self.endpoint.host,
+            self.endpoint.port,
+            ssl_context=context,
+            assert_hostname=False if self.trust.insecure else None,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
+            retries=False,
+        )
+
+    def exchange(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
+        """The body of a 200 answer. AnswerError, NoAnswer, CredentialsError."""
+        pool = self._pool
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Accept": "application/json"}
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            answer = pool.request(method, path, body=data, headers=headers, redirect=False)
+        except (HTTPError, OSError) as error:
+            reason, detail = reason_of(error)
+            raise NoAnswer(reason, detail) from error
+        if answer.status == 200:
+            return answer.data
+        raise _answer_error(answer.status, answer.data, method, path)
+
+    def json(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON object of a 200 answer; the same errors."""
+        data = self.exchange(method, path, body)
+        try:
+            answer = json.loads(data)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise AnswerError(200, "the answer is not a JSON object", method, path, from_kes=False)
+        return answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        if "_pool" in self.__dict__:
+            self._pool.close()
+
+
+def _answer_error(status: int, data: bytes, method: str, path: str) -> AnswerError:
+    try:
+        message = json.loads(data)["message"]
+    except (ValueError, TypeError, KeyError):
+        message = None
+    if isinstance(message, str):
+        return AnswerError(status, message, method, path)
+    return AnswerError(status, f"unexpected answer: HTTP status {status}", method, path, from_kes=False)
