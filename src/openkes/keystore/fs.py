@@ -1,0 +1,135 @@
+"""The key store in a folder: a file per key, named as the key, mode 0600.
+
+Owns atomic, durable files. Must not know what an entry is.
+A file under a key's name is always whole: it is written and synced under another name, then linked, and a link
+fails where the name is taken. Names of its own start with a dot, which no key name does.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from openkes import names
+from openkes.keystore import KeyExists, KeyNotFound, Page, Status, Unreachable
+from openkes.keystore.paging import page_of
+
+_T = TypeVar("_T")
+_TEMPORARY = ".tmp-"
+_HINTS = {
+    errno.ENOSPC: "free some space there, then try again",
+    errno.EDQUOT: "raise the quota or free some space, then try again",
+    errno.EACCES: "let the server's user own the folder (mode 0700) and its files (mode 0600)",
+    errno.EPERM: "let the server's user own the folder (mode 0700) and its files (mode 0600)",
+    errno.EROFS: "the file system is mounted read-only: mount it read-write",
+    errno.ENOENT: "the folder is gone: mount or restore it; it is not made anew under a running server",
+    errno.ENOTDIR: "it is not a folder: name a folder as keystore.fs.path",
+    errno.EMFILE: "raise the open-file limit of the server (LimitNOFILE)",
+}
+
+
+class FileStore:
+    """Implements `KeyStore` over `path`, which is made (0700) if its parent exists."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._closed = False
+        self._guard(self._open)
+
+    def _open(self) -> None:
+        if not self._path.is_dir():
+            self._path.mkdir(mode=0o700)
+            _sync_folder(self._path.parent)
+        with os.scandir(self._path) as entries:
+            # What a killed server left half-written. It never had a key's name, so nothing is lost with it.
+            leftovers = [entry.path for entry in entries if entry.name.startswith(_TEMPORARY)]
+        for leftover in leftovers:
+            Path(leftover).unlink(missing_ok=True)
+
+    def create(self, name: str, value: bytes) -> None:
+        self._guard(lambda: self._create(self._file(name), value))
+
+    def _create(self, file: Path, value: bytes) -> None:
+        if file.exists():
+            raise KeyExists(file.name)
+        temporary = self._path / f"{_TEMPORARY}{secrets.token_hex(8)}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(descriptor, "wb") as stream:
+                stream.write(value)
+                stream.flush()
+                os.fsync(stream.fileno())
+            try:
+                os.link(temporary, file)
+            except FileExistsError:
+                raise KeyExists(file.name) from None
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(self._path)
+
+    def get(self, name: str) -> bytes:
+        return self._guard(lambda: self._get(self._file(name)))
+
+    def _get(self, file: Path) -> bytes:
+        try:
+            return file.read_bytes()
+        except FileNotFoundError:
+            self._check_folder()
+            raise KeyNotFound(file.name) from None
+
+    def delete(self, name: str) -> None:
+        self._guard(lambda: self._delete(self._file(name)))
+
+    def _delete(self, file: Path) -> None:
+        try:
+            file.unlink()
+        except FileNotFoundError:
+            self._check_folder()
+            raise KeyNotFound(file.name) from None
+        _sync_folder(self._path)
+
+    def list(self, prefix: str, limit: int, start: str = "") -> Page:
+        return self._guard(lambda: page_of(self._names(), prefix, limit, start))
+
+    def _names(self) -> list[str]:
+        with os.scandir(self._path) as entries:
+            return [entry.name for entry in entries if names.is_valid(entry.name) and entry.is_file()]
+
+    def status(self) -> Status:
+        begin = time.perf_counter()
+        self._guard(self._check_folder)
+        return Status(time.perf_counter() - begin)
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _check_folder(self) -> None:
+        # A missing file means "no such key" only while the folder is there: an unmounted disk loses no key.
+        os.scandir(self._path).close()
+
+    def _file(self, name: str) -> Path:
+        if not names.is_valid(name):
+            raise KeyNotFound(name)
+        return self._path / name
+
+    def _guard(self, call: Callable[[], _T]) -> _T:
+        if self._closed:
+            raise Unreachable(f"key store {self._path}: it is closed")
+        try:
+            return call()
+        except OSError as error:
+            hint = _HINTS.get(error.errno or 0, "look at the disk and the system log")
+            raise Unreachable(f"key store {self._path}: {error.strerror}; {hint}") from error
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
