@@ -11,7 +11,7 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,7 +60,7 @@ class FileStore:
         temporary = self._path / f"{_TEMPORARY}{secrets.token_hex(8)}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            with open(descriptor, "wb") as stream:
+            with os.fdopen(descriptor, "wb") as stream:
                 stream.write(value)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -96,9 +96,9 @@ class FileStore:
     def list(self, prefix: str, limit: int, start: str = "") -> Page:
         return self._guard(lambda: page_of(self._names(), prefix, limit, start))
 
-    def _names(self) -> list[str]:
+    def _names(self) -> Iterator[str]:
         with os.scandir(self._path) as entries:
-            return [entry.name for entry in entries if names.is_valid(entry.name) and entry.is_file()]
+            yield from (entry.name for entry in entries if names.is_valid(entry.name) and entry.is_file())
 
     def status(self) -> Status:
         begin = time.perf_counter()

@@ -1,0 +1,176 @@
+"""From a file to a `Config`. The only place below the command line that reads the environment.
+
+An unknown or a duplicate key is an error with file, line and the nearest known name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from openkes import api
+from openkes.config import values
+from openkes.config.node import Node, read
+from openkes.config.schema import (
+    DEFAULT_ADDRESS,
+    TLS,
+    Config,
+    FSSettings,
+    KeyStoreSettings,
+    Log,
+    MemorySettings,
+    PolicySettings,
+    RouteSettings,
+)
+from openkes.keystore.cache import Expiry
+from openkes.policy import Policy
+
+_T = TypeVar("_T")
+
+
+def load(file: Path) -> Config:
+    """ConfigError names file, line, cause and next step."""
+    root = read(file)
+    keys = root.known(
+        "version", "address", "admin", "tls", "api", "policy", "cache", "log", "audit", "keys", "keystore"
+    )  # fmt: skip
+    _version(root, keys)
+    for needed in ("tls", "keystore"):
+        if needed not in keys:
+            raise root.error(f"section '{needed}' is missing", _MISSING[needed])
+    admin = _admin(keys["admin"]) if "admin" in keys else None
+    return Config(
+        tls=_tls(keys["tls"]),
+        keystore=_keystore(keys["keystore"]),
+        address=_get(keys, "address", values.address, DEFAULT_ADDRESS),
+        admin=admin,
+        api=_get(keys, "api", _api, {}),
+        policies=_policies(keys["policy"], admin) if "policy" in keys else {},
+        cache=_get(keys, "cache", _cache, Expiry()),
+        log=_log(keys),
+        keys=tuple(_key(item) for item in keys["keys"].items()) if "keys" in keys else (),
+    )
+
+
+_MISSING = {
+    "tls": "add 'tls:' with 'key:' and 'cert:', the server's private key and certificate",
+    "keystore": "add 'keystore:' with 'fs: {path: FOLDER}', or 'memory: {}' for evaluation",
+}
+
+
+def _get(keys: dict[str, Node], name: str, convert: Callable[[Node], _T], default: _T) -> _T:
+    return convert(keys[name]) if name in keys else default
+
+
+def _version(root: Node, keys: dict[str, Node]) -> None:
+    if "version" not in keys:
+        raise root.error("'version' is missing", "start the file with: version: v1")
+    if keys["version"].text() != "v1":
+        raise keys["version"].error(f"version '{keys['version'].text()}' is not known", "write: version: v1")
+
+
+def _admin(node: Node) -> str | None:
+    keys = node.known("identity")
+    if "identity" not in keys:
+        raise node.error("'admin.identity' is missing", "write an identity, or: disabled")
+    if keys["identity"].text() == "disabled":
+        return None
+    return values.identity(keys["identity"])
+
+
+def _tls(node: Node) -> TLS:
+    keys = node.known("key", "cert", "password", "auth", "ca")
+    for needed in ("key", "cert"):
+        if needed not in keys:
+            raise node.error(
+                f"'tls.{needed}' is missing", "name the PEM files of the server's key and certificate"
+            )
+    return TLS(
+        key=values.path(keys["key"]),
+        cert=values.path(keys["cert"]),
+        password=keys["password"].text() or None if "password" in keys else None,
+        verify_clients=_get(keys, "auth", values.switch, False),
+        client_ca=values.path(keys["ca"]) if "ca" in keys and keys["ca"].text() else None,
+    )
+
+
+def _api(node: Node) -> dict[str, RouteSettings]:
+    settings = {}
+    for path, route in node.known(*api.BY_PATH).items():
+        keys = route.known("skip_auth", "timeout")
+        skip = _get(keys, "skip_auth", values.switch, False)
+        if skip and not api.BY_PATH[path].may_skip_auth:
+            able = ", ".join(spec.path for spec in api.SPECS if spec.may_skip_auth)
+            raise keys["skip_auth"].error(f"'{path}' cannot skip authentication", f"only these can: {able}")
+        settings[path] = RouteSettings(skip, values.duration(keys["timeout"]) if "timeout" in keys else None)
+    return settings
+
+
+def _policies(node: Node, admin: str | None) -> dict[str, PolicySettings]:
+    policies = {}
+    owner: dict[str, str] = {}
+    for name, section in node.section().items():
+        keys = section.known("allow", "deny", "identities")
+        identities = []
+        for item in keys["identities"].items() if "identities" in keys else ():
+            identity = values.identity(item)
+            if identity == admin:
+                raise item.error(
+                    f"the admin identity is also in policy '{name}'",
+                    "the admin may do everything: take it out",
+                )
+            if owner.setdefault(identity, name) != name:
+                raise item.error(
+                    f"identity {identity} is in policy '{owner[identity]}' and in '{name}'", "keep it in one"
+                )
+            identities.append(identity)
+        allow, deny = (
+            tuple(values.rule(item) for item in keys[kind].items()) if kind in keys else ()
+            for kind in ("allow", "deny")
+        )
+        policies[name] = PolicySettings(Policy(allow, deny), tuple(dict.fromkeys(identities)))
+    return policies
+
+
+def _cache(node: Node) -> Expiry:
+    keys = node.known("expiry")
+    if "expiry" not in keys:
+        return Expiry()
+    expiry = keys["expiry"].known("any", "unused", "offline")
+    default = Expiry()
+    return Expiry(
+        any=_get(expiry, "any", values.duration, default.any),
+        unused=_get(expiry, "unused", values.duration, default.unused),
+        offline=_get(expiry, "offline", values.duration, default.offline),
+    )
+
+
+def _log(keys: dict[str, Node]) -> Log:
+    log = keys["log"].known("error", "audit") if "log" in keys else {}
+    audit = keys["audit"].known("file") if "audit" in keys else {}
+    return Log(
+        error=_get(log, "error", values.switch, True),
+        audit=_get(log, "audit", values.switch, True),
+        audit_file=values.path(audit["file"]) if "file" in audit else None,
+    )
+
+
+def _key(node: Node) -> str:
+    keys = node.known("name")
+    if "name" not in keys:
+        raise node.error(f"'{node.path}' has no name", "write: - name: my-key")
+    return values.name(keys["name"])
+
+
+def _keystore(node: Node) -> KeyStoreSettings:
+    keys = node.known("fs", "memory")
+    if len(keys) != 1:
+        raise node.error(f"'keystore' names {len(keys)} stores", "name exactly one: fs or memory")
+    if "memory" in keys:
+        keys["memory"].known()
+        return MemorySettings()
+    fs = keys["fs"].known("path")
+    if "path" not in fs:
+        raise keys["fs"].error("'keystore.fs.path' is missing", "name the folder of the keys")
+    return FSSettings(values.path(fs["path"]))

@@ -1,0 +1,73 @@
+"""What a configuration holds, converted and checked. Must not read files or the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openkes.keystore.cache import Expiry
+from openkes.policy import Policy
+
+DEFAULT_ADDRESS = ("0.0.0.0", 7373)  # noqa: S104 - the documented default: every interface
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """Paths of PEM files. `verify_clients`: `tls.auth: on`. `client_ca` None with it: the system's roots."""
+
+    key: Path
+    cert: Path
+    password: str | None = field(default=None, repr=False)
+    verify_clients: bool = False
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSettings:
+    """What `api:` changes of one route; `timeout` in seconds, None: as it is."""
+
+    skip_auth: bool = False
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    policy: Policy
+    identities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """`audit_file` None: standard output."""
+
+    error: bool = True
+    audit: bool = True
+    audit_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySettings:
+    """Keys are gone when the server stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class FSSettings:
+    path: Path
+
+
+KeyStoreSettings = MemorySettings | FSSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`admin` is an identity, or None where it is disabled. `keys` are made at start if absent."""
+
+    tls: TLS
+    keystore: KeyStoreSettings
+    address: tuple[str, int] = DEFAULT_ADDRESS
+    admin: str | None = None
+    api: dict[str, RouteSettings] = field(default_factory=dict)
+    policies: dict[str, PolicySettings] = field(default_factory=dict)
+    cache: Expiry = Expiry()
+    log: Log = Log()
+    keys: tuple[str, ...] = ()

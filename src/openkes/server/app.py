@@ -1,0 +1,111 @@
+"""The Flask door: every route, error and hook.
+
+The front hands each request's peer and declared length over in the WSGI environment. Names come unescaped, as
+WSGI gives them; whether a path is clean is judged on the raw target.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, NotFound
+
+from openkes import api
+from openkes.errors import APIError, Code
+from openkes.server import failures, guard, routes, wire
+from openkes.server.audit import Record
+from openkes.server.audit import now as wall_clock
+from openkes.server.state import State
+
+JSON = "application/json"
+#: Every method reaches a route, so that the answer to a wrong one names the right one.
+METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"]
+
+
+def create_app(state: State) -> Flask:
+    app = Flask("openkes", static_folder=None)
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = True
+    app.url_map.redirect_defaults = False
+    for spec in api.SPECS:
+        _add(app, state, spec)
+
+    @app.before_request
+    def begin() -> Response | None:
+        g.begin = time.perf_counter()
+        return _redirect()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        _audit(state, response.status_code)
+        return response
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        if isinstance(error, NotFound):
+            return _failure(APIError(Code.NOT_FOUND))
+        status = error.code or 500
+        return Response(wire.error_body(error.name.lower()), status, content_type=JSON)
+
+    @app.errorhandler(Exception)
+    def any_error(error: Exception) -> Response:
+        return _failure(error)
+
+    return app
+
+
+def _add(app: Flask, state: State, spec: api.Spec) -> None:
+    view = _view(state, spec)
+    options: dict[str, Any] = {"methods": METHODS, "provide_automatic_options": False}
+    app.add_url_rule(spec.path, spec.name, view, **options)
+    if spec.takes_name:
+        app.add_url_rule(f"{spec.path}<path:name>", spec.name, view, **options)
+
+
+def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
+    handler = routes.HANDLERS[spec.name]
+
+    def view(name: str = "") -> Response:
+        routes.check_method(spec, request.method)
+        peer = request.environ["openkes.peer"]
+        guard.check(state.settings, spec, spec.path + name, peer)
+        body = routes.check_size(spec, request.get_data(cache=False))
+        answer = handler(routes.Call(state, peer, name, body))
+        return Response(answer, 200, content_type=JSON) if answer else _empty()
+
+    return view
+
+
+def _empty() -> Response:
+    response = Response(b"", 200)
+    del response.headers["Content-Type"]
+    return response
+
+
+def _redirect() -> Response | None:
+    """As Go's server: a path that is not clean is answered with the clean one, and nothing is done."""
+    target = request.environ["RAW_URI"]
+    path = routes.raw_path(target)
+    cleaned = routes.clean(path)
+    if cleaned == path:
+        return None
+    query = target[len(path) :]
+    response = Response(b"", 307, content_type=JSON)
+    response.headers["Location"] = cleaned + query
+    response.autocorrect_location_header = False
+    return response
+
+
+def _failure(error: Exception) -> Response:
+    status, body = failures.answer(error, request.path)
+    return Response(body, status, content_type=JSON)
+
+
+def _audit(state: State, status: int) -> None:
+    peer = request.environ["openkes.peer"]
+    duration = time.perf_counter() - g.begin
+    path = routes.raw_path(request.environ["RAW_URI"])
+    state.audit.append(Record(wall_clock(), peer.address, request.method, path, peer.identity, status, duration))

@@ -1,0 +1,103 @@
+"""The route table: every path with its handler. One truth for both doors.
+
+A handler gets a `Call` and returns the body of a 200, b"" for none; everything else is an exception. Data handlers
+are functions of a key: the hot door calls them when the key is in memory, the Flask door fetches it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from openkes import api, names
+from openkes.api import Spec
+from openkes.crypto.entry import Key
+from openkes.errors import APIError, Code
+from openkes.server import keys, system
+from openkes.server.guard import Peer
+from openkes.server.state import State
+
+DataHandler = Callable[[str, Key, bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`name` is what follows the route's path, unescaped."""
+
+    state: State
+    peer: Peer
+    name: str
+    body: bytes
+
+
+Handler = Callable[[Call], bytes | None]
+
+DATA: dict[str, DataHandler] = {
+    "key_generate": keys.generate,
+    "key_encrypt": keys.encrypt,
+    "key_decrypt": keys.decrypt,
+    "key_hmac": keys.hmac_,
+    "key_describe": keys.describe,
+}
+
+
+def _with_key(handler: DataHandler) -> Handler:
+    def call(call: Call) -> bytes:
+        return handler(call.name, call.state.keys.get(names.check(call.name)), call.body)
+
+    return call
+
+
+HANDLERS: dict[str, Handler] = {
+    **{name: _with_key(handler) for name, handler in DATA.items()},
+    "version": lambda call: system.version(call.state),
+    "ready": lambda call: system.ready(call.state),
+    "status": lambda call: system.status(call.state),
+    "api": lambda call: system.routes(call.state),
+    "key_create": lambda call: keys.create(call.state.keys, call.name, call.peer.identity),
+    "key_import": lambda call: keys.import_(call.state.keys, call.name, call.peer.identity, call.body),
+    "key_delete": lambda call: keys.delete(call.state.keys, call.name),
+    "key_list": lambda call: keys.list_(call.state.keys, call.name),
+}
+
+
+def check_method(spec: Spec, method: str) -> None:
+    """POST is accepted as PUT. APIError BAD_METHOD."""
+    if method != spec.method and not (spec.method == "PUT" and method == "POST"):
+        raise APIError(Code.BAD_METHOD, method=method, expected=spec.method)
+
+
+def check_size(spec: Spec, body: bytes) -> bytes:
+    """The body a handler may see: b"" on routes that take none. APIError TOO_LARGE."""
+    if not spec.max_body:
+        return b""
+    if len(body) > spec.max_body:
+        raise APIError(Code.TOO_LARGE)
+    return body
+
+
+def clean(path: str) -> str:
+    """The raw path without empty, `.` and `..` segments, and with the slash that a name route wants."""
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            kept[-1:] = []
+        elif segment not in ("", "."):
+            kept.append(segment)
+    cleaned = "/" + "/".join(kept)
+    if segments and segments[-1] in ("", ".", "..") and kept:
+        cleaned += "/"
+    if f"{cleaned}/" in api.BY_PATH:
+        cleaned += "/"
+    return cleaned
+
+
+def raw_path(target: str) -> str:
+    """A request target without its query."""
+    return target.partition("?")[0]
+
+
+def unescape(path: str) -> str:
+    return unquote(path, errors="replace") if "%" in path else path

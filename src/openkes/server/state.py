@@ -1,0 +1,45 @@
+"""What a running server knows: the settings of the moment, the keys, when it began.
+
+`Settings` is immutable and swapped as a whole on reload, so that a request sees one of them from start to end.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from openkes import __version__
+from openkes.config.schema import Config, RouteSettings
+from openkes.keystore.cache import KeyCache
+from openkes.policy import Policy
+from openkes.server.audit import AuditLog, NoAuditLog
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settings:
+    """`identities` maps an identity to the name of its policy. `loaded_at` in ns since 1970."""
+
+    admin: str | None
+    policies: dict[str, Policy]
+    identities: dict[str, str]
+    api: dict[str, RouteSettings]
+    loaded_at: int
+
+    @classmethod
+    def of(cls, config: Config) -> Settings:
+        return cls(
+            admin=config.admin,
+            policies={name: settings.policy for name, settings in config.policies.items()},
+            identities={i: name for name, settings in config.policies.items() for i in settings.identities},
+            api=config.api,
+            loaded_at=time.time_ns(),
+        )
+
+
+@dataclass(slots=True)
+class State:
+    settings: Settings
+    keys: KeyCache
+    audit: AuditLog | NoAuditLog
+    started: float = field(default_factory=time.monotonic)
+    version: str = __version__
