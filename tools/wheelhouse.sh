@@ -1,0 +1,97 @@
+#!/bin/sh
+# Makes a wheelhouse: everything pip needs to install openkes on a host without a way to an index. Prints its folder
+# on the last line. Quick when nothing changed; after a change in src/ only that wheel is built again.
+#
+# usage: tools/wheelhouse.sh [--python 3.11] [--machine x86_64] [--glibc 2.36] [--no-engine]
+# These say what the *targets* are (the defaults: Debian 12), whatever this machine is.
+set -eu
+python_version=3.11 machine=x86_64 glibc=2.36 engine=auto
+while [ $# -gt 0 ]; do
+    case $1 in
+        --python) python_version=$2; shift 2 ;;
+        --machine) machine=$2; shift 2 ;;
+        --glibc) glibc=$2; shift 2 ;;
+        --no-engine) engine=no; shift ;;
+        *) echo "usage: tools/wheelhouse.sh [--python X.Y] [--machine M] [--glibc X.Y] [--no-engine]" >&2; exit 2 ;;
+    esac
+done
+cd "$(dirname "$0")/.."
+cache=${OPENKES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/openkes}
+houses=$cache/wheelhouse
+python=${OPENKES_PYTHON:-.venv/bin/python}
+[ -x "$python" ] || python=$(command -v python3)
+
+say() { echo "wheelhouse: $*" >&2; }
+
+if [ "$engine" = auto ]; then
+    if [ "$machine" != "$(uname -m)" ]; then
+        engine=no; say "no engine wheel: it is built for this machine's architecture only; targets get the Python twin"
+    elif [ ! -x tools/engine.sh ] || ! command -v cargo >/dev/null; then
+        engine=no; say "no engine wheel: no Rust compiler (cargo) here; targets get the Python twin"
+    else
+        engine=yes
+    fi
+fi
+
+hash_of() { # of all files below the given paths, names included
+    find "$@" -type f ! -name '*.pyc' ! -path '*/target/*' ! -path '*.egg-info/*' -print0 | LC_ALL=C sort -z |
+        xargs -0 sha256sum | sha256sum | cut -c1-16
+}
+target="$python_version $machine $glibc $engine"
+sources="pyproject.toml README.md LICENSE src/openkes"
+[ "$engine" = yes ] && sources="$sources src/engine"
+# shellcheck disable=SC2086  # a list of paths without blanks
+name=$( (hash_of $sources; echo "$target"; cat "$0" tools/wheel_gaps.py) | sha256sum | cut -c1-16)
+house=$houses/$name
+if [ -d "$house" ]; then
+    touch "$house"
+    echo "$house"
+    exit 0
+fi
+
+mkdir -p "$houses"
+exec 9>"$houses/.lock"
+flock 9
+[ -d "$house" ] && { echo "$house"; exit 0; }
+work=$(mktemp -d "$houses/.new.XXXXXX")
+trap 'rm -rf "$work"' EXIT INT TERM
+mkdir "$work/src" "$work/house"
+
+say "building openkes"
+mkdir "$work/src/src"
+cp pyproject.toml README.md LICENSE "$work/src/"
+cp -R src/openkes "$work/src/src/"
+"$python" -m pip wheel --quiet --no-deps --wheel-dir "$work/house" "$work/src"
+if [ "$engine" = yes ]; then
+    say "building openkes-engine"
+    wheel=$(tools/engine.sh | tail -n 1)
+    [ -f "$wheel" ] || { say "error: tools/engine.sh printed no wheel on its last line"; exit 1; }
+    cp "$wheel" "$work/house/"
+fi
+
+# What the target's pip would take: every manylinux up to its glibc. pip does not derive the older ones itself.
+tags="--only-binary=:all: --implementation cp --python-version $python_version"
+for abi in "cp$(echo "$python_version" | tr -d .)" abi3 none; do tags="$tags --abi $abi"; done
+minor=${glibc#*.}
+while [ "$minor" -ge 5 ]; do
+    tags="$tags --platform manylinux_2_${minor}_$machine"
+    minor=$((minor - 1))
+done
+tags="$tags --platform manylinux2014_$machine --platform manylinux2010_$machine --platform manylinux1_$machine"
+
+say "fetching dependencies for Python $python_version on $machine, glibc $glibc"
+fetch() {
+    # shellcheck disable=SC2086
+    "$python" -m pip download --quiet --no-deps --dest "$work/house" --find-links "$work/house" $tags "$@"
+}
+gaps=first
+while [ -n "$gaps" ]; do
+    gaps=$("$python" tools/wheel_gaps.py "$work/house" "$python_version" "$machine")
+    # shellcheck disable=SC2086  # one requirement a word
+    if [ -n "$gaps" ]; then fetch $gaps; fi
+done
+
+find "$houses" -mindepth 1 -maxdepth 1 -type d -mtime +7 -exec rm -rf {} +
+chmod 755 "$work/house"
+mv "$work/house" "$house"
+echo "$house"
