@@ -47,14 +47,22 @@ class Code(Enum):
         " -x509' makes by default); add basicConstraints=critical,CA:FALSE",
         "a CA certificate is not a client certificate",
     )
-    CHAIN = (
+    BAD_CERTIFICATE = (
         400,
-        "tls: client certificate is required: received {count} certificates, expected one leaf",
-        "with tls.auth off a client sends exactly its own certificate",
+        "tls: client certificate is required: the one received cannot be read; make one with 'kes identity new'",
+        "its extensions are malformed, so nobody can tell whether it is a CA's",
     )
     NOT_FOUND = (404, "no such route", "the path is not part of the API")
-    BAD_METHOD = (405, "received method '{method}' expected '{expected}'", "the route exists for another method")
-    BAD_CIPHER = (406, "algorithm '{cipher}' is not supported: use AES256 or ChaCha20", "import: unknown cipher")
+    BAD_METHOD = (
+        405,
+        "received method '{method}' expected '{expected}'",
+        "the route exists for another method",
+    )
+    BAD_CIPHER = (
+        406,
+        "algorithm '{cipher}' is not supported: use AES256 or ChaCha20",
+        "import: unknown cipher",
+    )
     BAD_KEY_SIZE = (406, "invalid key size for '{cipher}': {size} bytes, expected 32", "import: wrong length")
     NO_HMAC_KEY = (409, "key '{name}' has no HMAC key: it was made by an old version", "hmac on an old entry")
     TOO_LARGE = (413, "request body too large", "over the route's limit")

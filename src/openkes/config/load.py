@@ -83,9 +83,7 @@ def _tls(node: Node) -> TLS:
     keys = node.known("key", "cert", "password", "auth", "ca")
     for needed in ("key", "cert"):
         if needed not in keys:
-            raise node.error(
-                f"'tls.{needed}' is missing", "name the PEM files of the server's key and certificate"
-            )
+            raise node.error(f"'tls.{needed}' is missing", "name the PEM files of the server's key and certificate")
     return TLS(
         key=values.path(keys["key"]),
         cert=values.path(keys["cert"]),

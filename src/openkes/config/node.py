@@ -40,9 +40,7 @@ class Node:
     @property
     def is_empty(self) -> bool:
         return (
-            isinstance(self._node, yaml.ScalarNode)
-            and self._node.value in ("", "~", "null")
-            and not self._node.style
+            isinstance(self._node, yaml.ScalarNode) and self._node.value in ("", "~", "null") and not self._node.style
         )
 
     def text(self) -> str:

@@ -68,6 +68,6 @@ class Config:
     admin: str | None = None
     api: dict[str, RouteSettings] = field(default_factory=dict)
     policies: dict[str, PolicySettings] = field(default_factory=dict)
-    cache: Expiry = Expiry()
-    log: Log = Log()
+    cache: Expiry = field(default_factory=Expiry)
+    log: Log = field(default_factory=Log)
     keys: tuple[str, ...] = ()

@@ -29,7 +29,8 @@ class Material:
     def warning(self, now: datetime) -> str | None:
         """What an operator should know before clients refuse the certificate."""
         if self.not_after <= now:
-            return f"the server's certificate expired on {self.not_after:%Y-%m-%d %H:%M} UTC; clients refuse it: renew it"
+            expired = f"{self.not_after:%Y-%m-%d %H:%M} UTC"
+            return f"the server's certificate expired on {expired}; clients refuse it: renew it"
         days = (self.not_after - now).days
         if days < 7:
             return f"the server's certificate expires in {days} days; renew it and send SIGHUP"

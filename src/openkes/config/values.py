@@ -31,9 +31,7 @@ def duration(node: Node) -> float:
         return 0.0
     parts = list(_PART.finditer(text))
     if not parts or "".join(part[0] for part in parts) != text:
-        raise node.error(
-            f"'{node.path}' is '{text}', which is not a duration", "write it like 5m0s, 30s or 1h30m"
-        )
+        raise node.error(f"'{node.path}' is '{text}', which is not a duration", "write it like 5m0s, 30s or 1h30m")
     return sum(float(part[1]) * _UNITS[part[2]] for part in parts)
 
 

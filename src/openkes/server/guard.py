@@ -10,7 +10,7 @@ from typing import Protocol
 
 from openkes.api import Spec
 from openkes.errors import APIError, Code
-from openkes.identity import is_ca
+from openkes.identity import CertificateError, is_ca
 from openkes.server.state import Settings
 
 _log = logging.getLogger(__name__)
@@ -45,7 +45,10 @@ MAX_REMEMBERED = 256  # paths of one connection; MinIO calls about ten
 def _refusal(peer: Peer) -> Code | None:
     if peer.certificate is None:
         return Code.NO_CERTIFICATE
-    return Code.CA_CERTIFICATE if is_ca(peer.certificate) else None
+    try:
+        return Code.CA_CERTIFICATE if is_ca(peer.certificate) else None
+    except CertificateError:
+        return Code.BAD_CERTIFICATE
 
 
 def check(settings: Settings, spec: Spec, path: str, peer: Peer) -> None:
@@ -77,6 +80,10 @@ def _check_policy(settings: Settings, path: str, peer: Peer) -> None:
         raise APIError(Code.NOT_ALLOWED)
     if not settings.policies[name].allows(path):
         _log.warning(
-            "refused: policy %s does not allow path %s (identity %s, from %s)", name, path, peer.identity, peer.address
+            "refused: policy %s does not allow path %s (identity %s, from %s)",
+            name,
+            path,
+            peer.identity,
+            peer.address,
         )
         raise APIError(Code.NOT_ALLOWED)

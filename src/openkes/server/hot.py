@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 
 from openkes import api, names
-from openkes.errors import APIError
 from openkes.server import failures, guard, routes
 from openkes.server.audit import Record
 from openkes.server.state import State
@@ -49,11 +48,9 @@ def create_door(state: State) -> Door:
             routes.check_method(spec, method)
             guard.check(state.settings, spec, path, peer)
             status, answer = 200, handler(name, key, routes.check_size(spec, body))
-        except APIError as error:
+        except Exception as error:  # the outermost edge of this door: an answer and an audit line, whatever happens
             status, answer = failures.answer(error, path)
-        state.audit.append(
-            Record(time.time_ns(), peer.address, method, path, peer.identity, status, clock() - begin)
-        )
+        state.audit.append(Record(time.time_ns(), peer.address, method, path, peer.identity, status, clock() - begin))
         return status, answer
 
     return door

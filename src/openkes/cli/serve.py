@@ -1,0 +1,178 @@
+"""A server from a configuration to its end: stores, doors, front, signals.
+
+Owns the order of starting, reloading and stopping. SIGTERM and SIGINT drain; SIGHUP reads the configuration and
+the TLS files again, and keeps everything as it was when one of them is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import resource
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from openkes import front
+from openkes.config import tls
+from openkes.config.schema import Config, FSSettings, KeyStoreSettings
+from openkes.errors import OperatorError
+from openkes.front.wsgi import application_from_wsgi
+from openkes.keystore import KeyExists, KeyStore, Unreachable
+from openkes.keystore.cache import KeyCache
+from openkes.keystore.fs import FileStore
+from openkes.keystore.memory import MemoryStore
+from openkes.server import keys
+from openkes.server.app import create_app
+from openkes.server.audit import AuditLog, NoAuditLog
+from openkes.server.hot import create_door
+from openkes.server.state import Settings, State
+
+_log = logging.getLogger("openkes.server")
+
+#: Reads the configuration again, for SIGHUP.
+Loader = Callable[[], Config]
+
+
+@dataclass(slots=True)
+class Running:
+    """A started server; `stop` drains it."""
+
+    config: Config
+    state: State
+    front: front.Front
+
+    def reload(self, load: Loader) -> None:
+        """Policies, identities, TLS files and log settings; OperatorError changes nothing."""
+        config = load()
+        material = _material(config)
+        if (config.address, config.keystore) != (self.config.address, self.config.keystore):
+            _log.warning("address and keystore change with a restart only; the rest is reloaded")
+        settings = Settings.of(config)
+        audit = _reopened(self.state.audit, config)
+        try:
+            self.front.reload(front.TLSFiles(material.chain, material.key, material.client_ca))
+        except front.TLSFilesError as error:
+            raise OperatorError(str(error), "mend the files that 'tls:' names, then send SIGHUP again") from None
+        self.state.settings, self.state.audit, self.config = settings, audit, config
+
+    def stop(self) -> None:
+        self.front.stop()
+        self.state.audit.close()
+        self.state.keys.store.close()
+
+
+def check(config: Config) -> list[str]:
+    """What `kes server check` checks: the TLS files. Returns warnings; OperatorError otherwise.
+
+    An expired certificate is an error here: nobody should roll it out; a server that restarts merely warns."""
+    material = tls.load(config.tls)
+    now = datetime.now(UTC)
+    warning = material.warning(now)
+    if warning is not None and material.not_after <= now:
+        raise OperatorError(f"{config.tls.cert}: {warning}", "make a new certificate on the same key")
+    return [f"{config.tls.cert}: {warning}"] if warning else []
+
+
+def start(config: Config, engine: bool | None = None) -> Running:
+    """OperatorError names what is missing, taken or unreadable, and what to do."""
+    # Keys must not end up in a core file.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    material = _material(config)
+    cache = KeyCache(_open_store(config.keystore), config.cache)
+    _create_missing(config, cache)
+    state = State(Settings.of(config), cache, _open_audit(config))
+    application = application_from_wsgi(create_app(state).wsgi_app)
+    files = front.TLSFiles(material.chain, material.key, material.client_ca)
+    host, port = config.address
+    try:
+        running = front.start(host, port, files, create_door(state), application, engine=engine)
+    except front.TLSFilesError as error:
+        raise OperatorError(str(error), "mend the files that 'tls:' names") from None
+    except OSError as error:
+        raise OperatorError(f"cannot listen on {host}:{port}: {error.strerror}", _listen_hint(error, port)) from None
+    return Running(config, state, running)
+
+
+def wait(running: Running, load: Loader | None) -> None:
+    """Until SIGTERM or SIGINT. Blocks the calling (main) thread."""
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for handled in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(handled, lambda received, _: signals.put(received))
+    while True:
+        number = signals.get()
+        if number != signal.SIGHUP:
+            _log.info("%s: finishing what runs, then stopping", signal.Signals(number).name)
+            return
+        if load is None:
+            _log.warning("SIGHUP: there is no configuration file to read again")
+            continue
+        try:
+            running.reload(load)
+        except OperatorError as error:
+            _log.error("SIGHUP: %s%s; everything stays as it was", error, f" ({error.hint})" if error.hint else "")
+        else:
+            _log.info("SIGHUP: configuration and TLS files reloaded")
+
+
+def _material(config: Config) -> tls.Material:
+    material = tls.load(config.tls)
+    warning = material.warning(datetime.now(UTC))
+    if warning:
+        _log.warning("%s", warning)
+    return material
+
+
+def _open_store(settings: KeyStoreSettings) -> KeyStore:
+    if not isinstance(settings, FSSettings):
+        return MemoryStore()
+    try:
+        return FileStore(settings.path)
+    except Unreachable as error:
+        raise OperatorError(str(error), "keystore.fs.path names the folder of the keys") from None
+
+
+def _create_missing(config: Config, cache: KeyCache) -> None:
+    for name in config.keys:
+        try:
+            keys.create(cache, name, config.admin or "")
+        except KeyExists:
+            continue
+        except Unreachable as error:
+            raise OperatorError(f"cannot create key {name}: {error}") from None
+        _log.info("created key %s", name)
+
+
+def _open_audit(config: Config) -> AuditLog | NoAuditLog:
+    if not config.log.audit:
+        return NoAuditLog()
+    try:
+        return AuditLog(config.log.audit_file)
+    except OSError as error:
+        where = config.log.audit_file or "standard output"
+        raise OperatorError(
+            f"cannot open the audit log {where}: {error.strerror}", "let the server's user write there (audit.file)"
+        ) from None
+
+
+def _reopened(audit: AuditLog | NoAuditLog, config: Config) -> AuditLog | NoAuditLog:
+    if not isinstance(audit, AuditLog) or not config.log.audit:
+        # Lines of requests that still run go to the old log, which ends with the process.
+        return _open_audit(config)
+    try:
+        audit.reopen(config.log.audit_file)
+    except OSError as error:
+        raise OperatorError(f"cannot open the audit log {config.log.audit_file}: {error.strerror}") from None
+    return audit
+
+
+def _listen_hint(error: OSError, port: int) -> str:
+    match os.strerror(error.errno or 0):
+        case "Address already in use":
+            return f"stop what listens on port {port} (ss -ltnp 'sport = :{port}'), or choose another address"
+        case "Permission denied":
+            return "ports below 1024 need CAP_NET_BIND_SERVICE; 7373 does not"
+        case _:
+            return "name an address of this machine, or 0.0.0.0 for every interface"
