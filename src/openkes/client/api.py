@@ -15,9 +15,7 @@ from openkes.client.transport import Endpoint, Transport, Trust
 class Client:
     """A key server as one identity sees it. Every method raises AnswerError, NoAnswer or CredentialsError."""
 
-    def __init__(
-        self, endpoint: Endpoint, credentials: Credentials | None, trust: Trust | None = None
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, credentials: Credentials | None, trust: Trust | None = None) -> None:
         self.endpoint = endpoint
         self.credentials = credentials
         self.trust = trust or Trust()
@@ -41,10 +39,10 @@ class Client:
         """`name`, `algorithm`, `created_at`, `created_by`. 404."""
         return self._transport.json("GET", _path("describe", name))
 
-    def list_keys(self, prefix: str = "") -> list[str]:
-        """All names with `prefix`, sorted."""
+    def list_keys(self, prefix: str = "") -> tuple[list[str], str]:
+        """Names with `prefix`, sorted, and "" or the name at which the server broke off (upstream does, at 1,024)."""
         answer = self._transport.json("GET", _path("list", prefix))
-        return [str(name) for name in answer.get("names") or []]
+        return [str(name) for name in answer.get("names") or []], str(answer.get("continue_at") or "")
 
     def delete_key(self, name: str) -> None:
         """404 `key does not exist`. What it protected cannot be read again."""

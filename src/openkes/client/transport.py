@@ -44,9 +44,7 @@ class Endpoint:
         if parts.scheme == "http":
             raise ClientError(f"the server address {text!r} is plain HTTP: a key server speaks HTTPS only")
         if not host or parts.scheme != "https" or parts.username or parts.path.strip("/") or "," in host:
-            raise ClientError(
-                f"the server address {text!r} is not of the form HOST:PORT or https://HOST:PORT"
-            )
+            raise ClientError(f"the server address {text!r} is not of the form HOST:PORT or https://HOST:PORT")
         return cls(host, port or (443 if "://" in text else DEFAULT_PORT))
 
     def __str__(self) -> str:

@@ -1,0 +1,177 @@
+"""`kes key …`: life and death of keys."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from openkes import names
+from openkes.cli import output
+from openkes.cli.crypt import decrypt, dek, encrypt, hmac
+from openkes.cli.options import Connection, connected
+from openkes.client import ClientError
+from openkes.errors import APIError, OperatorError
+
+KEY_SIZE = 32
+MAX_TEXT = 1024  # a key is 44 characters; whatever is longer is not one
+
+
+@click.group()
+def key() -> None:
+    """Create, import, inspect and use keys.
+
+    A key's name has 1 to 80 of the characters 0-9 A-Z a-z _ - and no - at either end.
+    """
+
+
+for _command in (encrypt, decrypt, dek, hmac):
+    key.add_command(_command)
+
+
+@key.command()
+@click.argument("name", nargs=-1, required=True)
+@connected
+def create(name: tuple[str, ...], connection: Connection) -> None:
+    """Create new random keys. A key that exists is never replaced.
+
+    \b
+    Example:
+      kes key create my-master-key
+      kes key create -k my-master-key     without verifying the server's certificate
+    """
+    _check(*name)
+    with connection.client() as client:
+        for done, one in enumerate(name):
+            with _telling_the_rest(name, done):
+                client.create_key(one)
+            output.talk(f"created key {one}")
+
+
+@key.command("import")
+@click.argument("name")
+@click.argument("key_text", metavar="[KEY]", required=False)
+@click.option(
+    "--cipher",
+    type=click.Choice(["AES256", "ChaCha20"], case_sensitive=False),
+    default="AES256",
+    show_default=True,
+    help="What the key is for.",
+)
+@click.option("--random", "random_key", is_flag=True, help="Make the key here, at random.")
+@connected
+def import_(name: str, key_text: str | None, cipher: str, random_key: bool, connection: Connection) -> None:
+    """Import a key: base64 of 32 bytes.
+
+    Every user of this machine can see the arguments of a command, so rather give the key on standard input:
+    KEY is then - or left out. On a terminal, without KEY, a random key is made.
+
+    \b
+    Example:
+      kes key import my-key < key.b64
+    """
+    _check(name)
+    if random_key and key_text is not None:
+        raise click.UsageError("give KEY or --random, not both")
+    if random_key or (key_text is None and sys.stdin.isatty()):
+        value = os.urandom(KEY_SIZE)
+    else:
+        value = _parse_key(sys.stdin.read(MAX_TEXT) if key_text in (None, "-") else str(key_text))
+    with connection.client() as client:
+        client.import_key(name, value, cipher)
+    output.talk(f"imported key {name}")
+
+
+@key.command()
+@click.argument("name")
+@click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
+@connected
+def info(name: str, json_wanted: bool, connection: Connection) -> None:
+    """Show a key's algorithm, age and maker."""
+    _check(name)
+    with connection.client() as client:
+        answer = client.describe_key(name)
+    if json_wanted:
+        output.as_json(answer)
+        return
+    labels = (("Name", "name"), ("Algorithm", "algorithm"), ("Created", "created_at"), ("Created by", "created_by"))
+    output.table((label, str(answer[field])) for label, field in labels if answer.get(field))
+
+
+@key.command()
+@click.argument("prefix", default="")
+@click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
+@connected
+def ls(prefix: str, json_wanted: bool, connection: Connection) -> None:
+    """List the names of keys, all or those that begin with PREFIX."""
+    prefix = prefix.removesuffix("*")
+    with connection.client() as client:
+        found, broke_off_at = client.list_keys(prefix)
+    if json_wanted:
+        output.as_json({"names": found, "continue_at": broke_off_at} if broke_off_at else {"names": found})
+        return
+    for name in found:
+        output.data(name)
+    if broke_off_at:
+        output.hint(f"the server broke off before {broke_off_at}: list the rest by longer prefixes")
+
+
+@key.command()
+@click.argument("name", nargs=-1, required=True)
+@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@connected
+def rm(name: tuple[str, ...], force: bool, connection: Connection) -> None:
+    """Delete keys. What they protect cannot be read any more, by anybody.
+
+    On a terminal it asks first.
+    """
+    _check(*name)
+    if not force and sys.stdin.isatty():
+        click.confirm(f"Delete {', '.join(name)}? What it protects is lost.", abort=True, err=True)
+    with connection.client() as client:
+        for done, one in enumerate(name):
+            with _telling_the_rest(name, done):
+                client.delete_key(one)
+            output.talk(f"deleted key {one}")
+
+
+@contextmanager
+def _telling_the_rest(wanted: tuple[str, ...], done: int) -> Iterator[None]:
+    """One of several names failed: say which, and what was not tried."""
+    try:
+        yield
+    except ClientError:
+        if len(wanted) > 1:
+            rest = ", ".join(wanted[done + 1 :])
+            output.talk(f"failed at key {wanted[done]}" + (f"; not tried: {rest}" if rest else ""))
+        raise
+
+
+def _check(*wanted: str) -> None:
+    for name in wanted:
+        try:
+            names.check(name)
+        except APIError as error:
+            hint = "1 to 80 of 0-9 A-Z a-z _ -, and no - at either end"
+            raise OperatorError(error.message, hint) from error
+
+
+def _parse_key(text: str) -> bytes:
+    text = text.strip()
+    if not text:
+        raise OperatorError("no key came on standard input", "for a random key pass --random")
+    try:
+        value = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        # the text is not repeated: it may be a key with a slip in it
+        raise OperatorError(
+            "the key is not valid base64", "a key is 44 characters, as of: head -c 32 /dev/urandom | base64"
+        ) from None
+    if len(value) != KEY_SIZE:
+        raise OperatorError(f"the key has {len(value)} bytes instead of {KEY_SIZE}")
+    return value
