@@ -33,7 +33,7 @@ def inventory(run: Run) -> dict[str, object]:
     hosts = {
         host: {"ansible_host": run.address(host), "ansible_user": USER, "ansible_ssh_common_args": common,
                # Of this run alone: a master left over from an earlier run at this address leads nowhere.
-               "ansible_control_path": str(run.folder / "cm-%h")}
+               "ansible_control_path": str(run.folder / "cm-%%h")}
         for host in run.hosts
     }  # fmt: skip
     return {"all": {"hosts": hosts}}
