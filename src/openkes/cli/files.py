@@ -52,8 +52,10 @@ def _write(path: Path, content: bytes, mode: int, *, replace: bool) -> None:
     except FileExistsError as error:
         raise _exists(path) from error
     except OSError as error:
-        where = f"the folder {path.parent}" if error.errno in (errno.ENOENT, errno.ENOTDIR) else str(path)
-        raise OperatorError(f"cannot write {where}: {error.strerror}") from error
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            hint = "make the folder first, or choose another"
+            raise OperatorError(f"cannot write into the folder {path.parent}: {error.strerror}", hint) from error
+        raise OperatorError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _link(temporary: Path, path: Path, content: bytes, mode: int) -> None:

@@ -139,15 +139,16 @@ def of(source: str, json_wanted: bool) -> None:
 
     - reads either from standard input, where an API key is not visible to other users as it is in an argument.
     """
-    from openkes.identity import API_KEY_PREFIX, IdentityError  # noqa: PLC0415
+    from openkes.identity import API_KEY_PREFIX, APIKeyError, IdentityError  # noqa: PLC0415
 
     data = source.encode("utf-8", "surrogateescape") if source.startswith(API_KEY_PREFIX) else _read(source)
     try:
         found = _identity(data)
     except IdentityError as error:
-        what = "the API key" if data.startswith(API_KEY_PREFIX.encode()) else source
+        if isinstance(error, APIKeyError):
+            raise OperatorError(str(error)) from error
         hint = "give the certificate that belongs to it" if b"PRIVATE KEY-----" in data else ""
-        raise OperatorError(f"{what} has no identity: {error}", hint) from error
+        raise OperatorError(f"{source} has no identity: {error}", hint) from error
     if json_wanted:
         output.as_json({"identity": found})
     else:
