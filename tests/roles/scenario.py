@@ -1,0 +1,72 @@
+"""Runs one Molecule scenario and reads its log: the recaps of every run, and what must never be printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.hosts.support import cache_dir
+
+ROOT = Path(__file__).resolve().parents[2]
+TAIL = 120  # lines of a failed log worth showing
+SECRETS = {
+    "a private key": re.compile(r"PRIVATE KEY"),
+    "an API key": re.compile(r"kes:v1:[A-Za-z0-9+/]{40,}"),
+    "MinIO's root password": re.compile(r"correct horse"),
+}
+STEP = re.compile(r"^INFO\s+\[\S+ > (?P<step>\w+)\] Executing$", re.MULTILINE)
+CHANGED = re.compile(r"^(?P<host>\S+)\s+: ok=\d+\s+changed=(?P<changed>\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a scenario left behind: its log, cut into steps in the order they ran."""
+
+    log: str
+    steps: list[tuple[str, str]]
+
+    def changed(self, step: str, which: int) -> dict[str, int]:
+        """Return changed tasks by host in the `which`th run of a step."""
+        text = [text for name, text in self.steps if name == step][which]
+        return {found["host"]: int(found["changed"]) for found in CHANGED.finditer(text)}
+
+    def leaks(self) -> list[str]:
+        """Return lines that show a secret, each with what it shows."""
+        return [
+            f"{what}: {line[:120]}"
+            for line in self.log.splitlines()
+            for what, pattern in SECRETS.items()
+            if pattern.search(line)
+        ]
+
+
+def run(name: str, **environment: str) -> Outcome:
+    """Run the whole test sequence of a scenario; AssertionError with the log's tail when it fails."""
+    logs = cache_dir() / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    path = logs / f"molecule-{name}.log"
+    env = {
+        **os.environ,
+        **environment,
+        "NO_COLOR": "1",
+        # Hosts of a test run that was killed go away with it.
+        "OPENKES_HOSTS_OWNER": str(os.getpid()),
+    }
+    with path.open("wb") as out:
+        done = subprocess.run(
+            [ROOT / "tools/molecule.sh", "test", "-s", name],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=ROOT, check=False,
+        )  # fmt: skip
+    log = path.read_text(encoding="utf-8", errors="replace")
+    if done.returncode != 0:
+        tail = "\n".join(log.splitlines()[-TAIL:])
+        raise AssertionError(f"scenario {name} failed ({done.returncode}), whole log in {path}\n{tail}")
+    # A step whose playbook Molecule cannot find is skipped with a warning: that is a test not run.
+    assert "Missing playbook" not in log, f"a step was skipped: see {path}"
+    starts = list(STEP.finditer(log))
+    ends = [match.start() for match in starts[1:]] + [len(log)]
+    steps = [(m["step"], log[m.end() : end]) for m, end in zip(starts, ends, strict=True)]
+    return Outcome(log, steps)
