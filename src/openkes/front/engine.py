@@ -1,0 +1,80 @@
+"""The compiled engine, `openkes_engine`: its threads, its start and its end. All else is in Rust."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+
+import openkes_engine
+
+from openkes.front.pool import Pool
+from openkes.front.report import report
+from openkes.front.tls import check
+from openkes.front.types import Application, HotDoor, Limits, Peer, TLSFiles, TLSFilesError
+
+# The hot door's thread waits for the interpreter at most this long behind an application thread that computes.
+# Python's own value, 5 ms, would be many times a whole call.
+_SWITCH = 0.0005
+_JOIN = 2.0  # seconds for a thread whose queue is closed; one that hangs in the application is left behind
+
+
+class EngineFront:
+    """See `openkes.front.Front`."""
+
+    name = "engine"
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        files: TLSFiles,
+        hot: HotDoor,
+        application: Application,
+        limits: Limits,
+    ) -> None:
+        check(files)
+        try:
+            self._server = openkes_engine.Server(
+                host=host,
+                port=port,
+                chain=files.chain,
+                key=files.key,
+                client_ca=files.client_ca,
+                limits=limits,
+                make_peer=Peer,
+                report=report,
+            )
+        except ValueError as error:
+            raise TLSFilesError(str(error)) from None
+        self.address: tuple[str, int] = self._server.address
+        self._stop = threading.Lock()
+        self._stopped = False
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH))
+        self._hot = threading.Thread(target=self._server.run_hot, args=(hot,), name="kes-hot", daemon=True)
+        self._hot.start()
+        self._pool = Pool(self._server, application, limits)
+        # Threads that wait inside the engine must not be there any more when the interpreter goes.
+        atexit.register(self.stop)
+
+    def reload(self, files: TLSFiles) -> None:
+        """See `openkes.front.Front`."""
+        check(files)
+        try:
+            self._server.reload(chain=files.chain, key=files.key, client_ca=files.client_ca)
+        except ValueError as error:
+            raise TLSFilesError(str(error)) from None
+
+    def stop(self) -> None:
+        """See `openkes.front.Front`."""
+        with self._stop:  # a second caller waits for the first
+            if self._stopped:
+                return
+            self._server.finish()
+            self._pool.drain()
+            self._server.drain()
+            self._server.close()
+            self._hot.join(_JOIN)
+            self._pool.join(_JOIN)
+            self._stopped = True
+        atexit.unregister(self.stop)
