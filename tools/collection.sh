@@ -2,14 +2,22 @@
 # Builds the collection: dist/openkes-kes-VERSION.tar.gz, with the server's wheels inside, so that a controller needs
 # neither this repository nor a compiler. Prints the path of the archive on the last line.
 #
-# usage: tools/collection.sh [--output DIR] [wheelhouse options]
+# usage: tools/collection.sh [--output DIR] [--native]
+# --native: an engine for this machine's glibc and newer only; quicker, for tests.
 set -eu
 output=dist
-if [ "${1-}" = --output ]; then output=$2; shift 2; fi
+portable=--portable
+while [ $# -gt 0 ]; do
+    case $1 in
+        --output) output=$2; shift 2 ;;
+        --native) portable=; shift ;;
+        *) sed -n 's/^# usage:/usage:/p' "$0" >&2; exit 2 ;;
+    esac
+done
 cd "$(dirname "$0")/.."
 galaxy=${OPENKES_GALAXY:-.venv/bin/ansible-galaxy}
 [ -x "$galaxy" ] || galaxy=$(command -v ansible-galaxy)
-house=$(tools/wheelhouse.sh "$@" | tail -n 1)
+house=$(tools/wheelhouse.sh $portable | tail -n 1)
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT INT TERM

@@ -2,8 +2,9 @@
 # Makes a wheelhouse: everything pip needs to install openkes on a host without a way to an index. Prints its folder
 # on the last line. Quick when nothing changed; after a change in src/ only that wheel is built again.
 #
-# usage: tools/wheelhouse.sh [--python 3.11] [--machine x86_64] [--glibc 2.36] [--no-engine]
-# These say what the *targets* are (the defaults: Debian 12), whatever this machine is.
+# usage: tools/wheelhouse.sh [--python 3.11] [--machine x86_64] [--glibc 2.36] [--no-engine] [--portable]
+# These say what the *targets* are (the defaults: Debian 12), whatever this machine is. --portable: an engine wheel
+# for every glibc since 2014; without it one is linked here, which is quicker, unless the targets are older.
 set -eu
 python_version=3.11 machine=x86_64 glibc=2.36 engine=auto
 while [ $# -gt 0 ]; do
@@ -12,7 +13,8 @@ while [ $# -gt 0 ]; do
         --machine) machine=$2; shift 2 ;;
         --glibc) glibc=$2; shift 2 ;;
         --no-engine) engine=no; shift ;;
-        *) echo "usage: tools/wheelhouse.sh [--python X.Y] [--machine M] [--glibc X.Y] [--no-engine]" >&2; exit 2 ;;
+        --portable) engine=--manylinux; shift ;;
+        *) sed -n 's/^# usage:/usage:/p' "$0" >&2; exit 2 ;;
     esac
 done
 cd "$(dirname "$0")/.."
@@ -23,13 +25,18 @@ python=${OPENKES_PYTHON:-.venv/bin/python}
 
 say() { echo "wheelhouse: $*" >&2; }
 
-if [ "$engine" = auto ]; then
+older() { [ "$1" != "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+if [ "$engine" != no ]; then
     if [ "$machine" != "$(uname -m)" ]; then
-        engine=no; say "no engine wheel: it is built for this machine's architecture only; targets get the Python twin"
+        say "no engine wheel: it is built for this machine's architecture only; targets get the Python twin"
+        engine=no
     elif [ ! -x tools/engine.sh ] || ! command -v cargo >/dev/null; then
-        engine=no; say "no engine wheel: no Rust compiler (cargo) here; targets get the Python twin"
-    else
-        engine=yes
+        say "no engine wheel: no Rust compiler (cargo) here; targets get the Python twin"
+        engine=no
+    elif [ "$engine" = auto ]; then
+        engine=
+        if older "$glibc" "$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)"; then engine=--manylinux; fi
     fi
 fi
 
@@ -37,11 +44,11 @@ hash_of() { # of all files below the given paths, names included
     find "$@" -type f ! -name '*.pyc' ! -path '*/target/*' ! -path '*.egg-info/*' -print0 | LC_ALL=C sort -z |
         xargs -0 sha256sum | sha256sum | cut -c1-16
 }
-target="$python_version $machine $glibc $engine"
+target="$python_version $machine $glibc ${engine:-native}"
 sources="pyproject.toml README.md LICENSE src/openkes"
-[ "$engine" = yes ] && sources="$sources src/engine"
+[ "$engine" = no ] || sources="$sources src/engine"
 # shellcheck disable=SC2086  # a list of paths without blanks
-name=$( (hash_of $sources; echo "$target"; cat "$0" tools/wheel_gaps.py) | sha256sum | cut -c1-16)
+name=$( (hash_of $sources; echo "$target"; cat tools/wheelhouse.sh tools/wheel_gaps.py) | sha256sum | cut -c1-16)
 house=$houses/$name
 if [ -d "$house" ]; then
     touch "$house"
@@ -62,9 +69,9 @@ mkdir "$work/src/src"
 cp pyproject.toml README.md LICENSE "$work/src/"
 cp -R src/openkes "$work/src/src/"
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$work/house" "$work/src"
-if [ "$engine" = yes ]; then
+if [ "$engine" != no ]; then
     say "building openkes-engine"
-    wheel=$(tools/engine.sh | tail -n 1)
+    wheel=$(tools/engine.sh $engine | tail -n 1)
     [ -f "$wheel" ] || { say "error: tools/engine.sh printed no wheel on its last line"; exit 1; }
     cp "$wheel" "$work/house/"
 fi

@@ -25,7 +25,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built collection."""
     output = tmp_path_factory.mktemp("dist")
     built = subprocess.run(
-        [ROOT / "tools/collection.sh", "--output", output], capture_output=True, text=True, check=False
+        [ROOT / "tools/collection.sh", "--native", "--output", output], capture_output=True, text=True, check=False
     )
     assert built.returncode == 0, built.stderr
     return Path(built.stdout.splitlines()[-1])
