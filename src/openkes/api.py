@@ -33,6 +33,7 @@ SPECS = (
     Spec("version", "GET", "/version", timeout=10.0, policy=False, may_skip_auth=True),
     Spec("ready", "GET", "/v1/ready", may_skip_auth=True),
     Spec("status", "GET", "/v1/status", may_skip_auth=True),
+    Spec("metrics", "GET", "/v1/metrics", may_skip_auth=True),
     Spec("api", "GET", "/v1/api", timeout=10.0, may_skip_auth=True),
     Spec("key_create", "PUT", "/v1/key/create/"),
     Spec("key_import", "PUT", "/v1/key/import/", MAX_BODY),
@@ -43,6 +44,14 @@ SPECS = (
     Spec("key_encrypt", "PUT", "/v1/key/encrypt/", MAX_BODY),
     Spec("key_decrypt", "PUT", "/v1/key/decrypt/", MAX_BODY),
     Spec("key_hmac", "PUT", "/v1/key/hmac/", MAX_BODY),
+    Spec("policy_describe", "GET", "/v1/policy/describe/"),
+    Spec("policy_read", "GET", "/v1/policy/read/"),
+    Spec("policy_list", "GET", "/v1/policy/list/"),
+    Spec("identity_describe", "GET", "/v1/identity/describe/"),
+    Spec("identity_list", "GET", "/v1/identity/list/"),
+    Spec("identity_self", "GET", "/v1/identity/self/describe", policy=False),
+    Spec("log_error", "GET", "/v1/log/error", timeout=0.0),
+    Spec("log_audit", "GET", "/v1/log/audit", timeout=0.0),
 )
 BY_NAME = {spec.name: spec for spec in SPECS}
 BY_PATH = {spec.path: spec for spec in SPECS}

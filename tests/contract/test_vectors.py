@@ -67,7 +67,8 @@ def test_hmacs(index: int) -> None:
 @pytest.mark.parametrize("index", range(len(LEGACY["ciphertexts"])))
 def test_legacy_ciphertexts(index: int) -> None:
     row = LEGACY["ciphertexts"][index]
-    arguments = (BY_NAME[row["algorithm"]], b64decode(row["key"]), b64decode(row["ciphertext"]), b64decode(row["context"]))
+    key, raw, context = (b64decode(row[name]) for name in ("key", "ciphertext", "context"))
+    arguments = (BY_NAME[row["algorithm"]], key, raw, context)
     if row["expect"] == "plaintext":
         assert ciphertext.decrypt(*arguments) == b64decode(row["plaintext"])
     else:

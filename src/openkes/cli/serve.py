@@ -23,11 +23,14 @@ from openkes.front.wsgi import application_from_wsgi
 from openkes.keystore import KeyExists, KeyStore, Unreachable
 from openkes.keystore.cache import KeyCache
 from openkes.keystore.fs import FileStore
+from openkes.keystore.measured import MeasuredStore
 from openkes.keystore.memory import MemoryStore
 from openkes.server import keys
 from openkes.server.app import create_app
 from openkes.server.audit import AuditLog, NoAuditLog
 from openkes.server.hot import create_door
+from openkes.server.logs import ErrorLines
+from openkes.server.metrics import Metrics
 from openkes.server.state import Settings, State
 
 _log = logging.getLogger("openkes.server")
@@ -57,8 +60,12 @@ class Running:
         except front.TLSFilesError as error:
             raise OperatorError(str(error), "mend the files that 'tls:' names, then send SIGHUP again") from None
         self.state.settings, self.state.audit, self.config = settings, audit, config
+        self.state.certificate_not_after = material.not_after.timestamp()
 
     def stop(self) -> None:
+        # Streams end first: they would hold up the drain.
+        self.state.audit_lines.close()
+        self.state.error_lines.close()
         self.front.stop()
         self.state.audit.close()
         self.state.keys.store.close()
@@ -81,9 +88,14 @@ def start(config: Config, engine: bool | None = None) -> Running:
     # Keys must not end up in a core file.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     material = _material(config)
-    cache = KeyCache(_open_store(config.keystore), config.cache)
+    metrics = Metrics()
+    store = MeasuredStore(_open_store(config.keystore), metrics.observe_store)
+    cache = KeyCache(store, config.cache)
     _create_missing(config, cache)
-    state = State(Settings.of(config), cache, _open_audit(config))
+    state = State(Settings.of(config), cache, _open_audit(config), metrics)
+    state.certificate_not_after = material.not_after.timestamp()
+    if config.log.error:
+        logging.getLogger("openkes").addHandler(ErrorLines(state.error_lines))
     application = application_from_wsgi(create_app(state).wsgi_app)
     files = front.TLSFiles(material.chain, material.key, material.client_ca)
     host, port = config.address

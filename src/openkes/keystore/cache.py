@@ -50,6 +50,13 @@ class KeyCache:
         # One turn per name (a few names share one): a fetch never overlaps another or a delete of the same key.
         self._turns = [threading.Lock() for _ in range(256)]
         self._swept = clock()
+        self.hits = 0
+        self.misses = 0
+
+    @property
+    def size(self) -> int:
+        """How many keys are in memory."""
+        return len(self._cached)
 
     def peek(self, name: str) -> Key | None:
         """The key if it may be served from memory. Never blocks on the store."""
@@ -60,6 +67,7 @@ class KeyCache:
         if now - cached.fetched > self.expiry.any or now - cached.used > self.expiry.unused:
             return None
         cached.used = now
+        self.hits += 1
         return cached.key
 
     def get(self, name: str) -> Key:
@@ -67,6 +75,7 @@ class KeyCache:
         key = self.peek(name)
         if key is not None:
             return key
+        self.misses += 1  # counted for the metrics; a rare lost addition between threads does no harm
         with self._turn(name):
             # Whoever waited for the turn finds what the one before has fetched.
             return self.peek(name) or self._fetch(name)

@@ -18,6 +18,8 @@ from openkes.errors import APIError, Code
 from openkes.server import failures, guard, routes, wire
 from openkes.server.audit import Record
 from openkes.server.audit import now as wall_clock
+from openkes.server.logs import Subscription
+from openkes.server.metrics import Text
 from openkes.server.state import State
 
 JSON = "application/json"
@@ -36,10 +38,13 @@ def create_app(state: State) -> Flask:
     @app.before_request
     def begin() -> Response | None:
         g.begin = time.perf_counter()
+        g.route = "none"
+        state.metrics.begin()
         return _redirect()
 
     @app.after_request
     def finish(response: Response) -> Response:
+        state.metrics.end()
         _audit(state, response.status_code)
         return response
 
@@ -69,17 +74,24 @@ def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
     handler = routes.HANDLERS[spec.name]
 
     def view(name: str = "") -> Response:
+        g.route = spec.name
         routes.check_method(spec, request.method)
         peer = request.environ["openkes.peer"]
         guard.check(state.settings, spec, spec.path + name, peer)
         body = routes.check_size(spec, request.get_data(cache=False))
         answer = handler(routes.Call(state, peer, name, body))
-        return Response(answer, 200, content_type=JSON) if answer else _empty()
+        return _response(answer)
 
     return view
 
 
-def _empty() -> Response:
+def _response(answer: routes.Answer) -> Response:
+    if isinstance(answer, Text):
+        return Response(answer.body, 200, content_type=answer.content_type)
+    if isinstance(answer, Subscription):
+        return Response(answer, 200, content_type="application/x-ndjson")
+    if answer:
+        return Response(answer, 200, content_type=JSON)
     response = Response(b"", 200)
     del response.headers["Content-Type"]
     return response
@@ -108,4 +120,4 @@ def _audit(state: State, status: int) -> None:
     peer = request.environ["openkes.peer"]
     duration = time.perf_counter() - g.begin
     path = routes.raw_path(request.environ["RAW_URI"])
-    state.audit.append(Record(wall_clock(), peer.address, request.method, path, peer.identity, status, duration))
+    state.record(g.route, Record(wall_clock(), peer.address, request.method, path, peer.identity, status, duration))

@@ -56,6 +56,8 @@ class AuditLog:
         self._queue: queue.Queue[Record | threading.Event | None] = queue.Queue(QUEUE)
         self._lock = threading.Lock()
         self._failed = False
+        self.lines = 0
+        self.failures = 0
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
@@ -107,11 +109,12 @@ class AuditLog:
                     item = self._queue.get_nowait()
                 except queue.Empty:
                     break
-            self._write(b"".join(batch))
+            self._write(batch)
             for event in waiting:
                 event.set()
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, batch: list[bytes]) -> None:
+        data = b"".join(batch)
         with self._lock:
             try:
                 while data:
@@ -121,7 +124,9 @@ class AuditLog:
                     where = self._file or "standard output"
                     _log.error("audit log %s: %s; lines are lost until this is mended", where, error.strerror)
                 self._failed = True
+                self.failures += len(batch)
             else:
+                self.lines += len(batch)
                 if self._failed and data == b"":
                     _log.warning("audit log works again")
                 self._failed = False
@@ -129,6 +134,9 @@ class AuditLog:
 
 class NoAuditLog:
     """`log.audit: off`."""
+
+    lines = 0
+    failures = 0
 
     def append(self, record: Record) -> None:
         pass

@@ -50,7 +50,9 @@ def create_door(state: State) -> Door:
             status, answer = 200, handler(name, key, routes.check_size(spec, body))
         except Exception as error:  # the outermost edge of this door: an answer and an audit line, whatever happens
             status, answer = failures.answer(error, path)
-        state.audit.append(Record(time.time_ns(), peer.address, method, path, peer.identity, status, clock() - begin))
+        state.record(
+            spec.name, Record(time.time_ns(), peer.address, method, path, peer.identity, status, clock() - begin)
+        )
         return status, answer
 
     return door

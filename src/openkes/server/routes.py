@@ -14,8 +14,10 @@ from openkes import api, names
 from openkes.api import Spec
 from openkes.crypto.entry import Key
 from openkes.errors import APIError, Code
-from openkes.server import keys, system
+from openkes.server import identities, keys, policies, system
 from openkes.server.guard import Peer
+from openkes.server.logs import Subscription
+from openkes.server.metrics import Text
 from openkes.server.state import State
 
 DataHandler = Callable[[str, Key, bytes], bytes]
@@ -31,7 +33,9 @@ class Call:
     body: bytes
 
 
-Handler = Callable[[Call], bytes | None]
+#: bytes: a JSON body; None: an empty one; `Text`: another type; a `Subscription`: a stream of JSON lines.
+Answer = bytes | None | Text | Subscription
+Handler = Callable[[Call], Answer]
 
 DATA: dict[str, DataHandler] = {
     "key_generate": keys.generate,
@@ -58,6 +62,15 @@ HANDLERS: dict[str, Handler] = {
     "key_create": lambda call: keys.create(call.state.keys, call.name, call.peer.identity),
     "key_import": lambda call: keys.import_(call.state.keys, call.name, call.peer.identity, call.body),
     "key_delete": lambda call: keys.delete(call.state.keys, call.name),
+    "policy_describe": lambda call: policies.describe(call.state.settings, call.name),
+    "policy_read": lambda call: policies.read(call.state.settings, call.name),
+    "policy_list": lambda call: policies.list_(call.state.settings, call.name),
+    "identity_describe": lambda call: identities.describe(call.state.settings, call.name),
+    "identity_list": lambda call: identities.list_(call.state.settings, call.name),
+    "metrics": lambda call: call.state.metrics.exposition(call.state),
+    "log_error": lambda call: call.state.error_lines.subscribe(),
+    "log_audit": lambda call: call.state.audit_lines.subscribe(),
+    "identity_self": lambda call: identities.self_describe(call.state.settings, call.peer.identity),
     "key_list": lambda call: keys.list_(call.state.keys, call.name),
 }
 
@@ -87,7 +100,7 @@ def clean(path: str) -> str:
         elif segment not in ("", "."):
             kept.append(segment)
     cleaned = "/" + "/".join(kept)
-    if segments and segments[-1] in ("", ".", "..") and kept:
+    if segments and segments[-1] == "" and kept:
         cleaned += "/"
     if f"{cleaned}/" in api.BY_PATH:
         cleaned += "/"

@@ -12,7 +12,9 @@ from openkes import __version__
 from openkes.config.schema import Config, RouteSettings
 from openkes.keystore.cache import KeyCache
 from openkes.policy import Policy
-from openkes.server.audit import AuditLog, NoAuditLog
+from openkes.server.audit import AuditLog, NoAuditLog, Record
+from openkes.server.logs import Hub
+from openkes.server.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,5 +43,16 @@ class State:
     settings: Settings
     keys: KeyCache
     audit: AuditLog | NoAuditLog
+    metrics: Metrics = field(default_factory=Metrics)
+    audit_lines: Hub = field(default_factory=Hub)
+    error_lines: Hub = field(default_factory=Hub)
+    certificate_not_after: float | None = None  # seconds since 1970
     started: float = field(default_factory=time.monotonic)
     version: str = __version__
+
+    def record(self, route: str, record: Record) -> None:
+        """One request is over: count it, write it down, and show it to whoever listens."""
+        self.metrics.observe(route, record.status, record.duration)
+        self.audit.append(record)
+        if self.audit_lines.wanted:
+            self.audit_lines.publish(record.line())

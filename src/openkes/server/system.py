@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import time
-from pathlib import Path
 
 from openkes import api
 from openkes.errors import APIError, Code
 from openkes.keystore import Unreachable
 from openkes.server import wire
+from openkes.server.memory import memory_used
 from openkes.server.state import State
 
 _ARCH = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go names them
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 COMMIT = "openkes"  # the SDK wants a text; releases are told apart by the version
 
 
@@ -31,6 +30,7 @@ def ready(state: State) -> None:
 
 
 def status(state: State) -> bytes:
+    memory = memory_used()
     document: dict[str, object] = {
         "version": state.version,
         "os": platform.system().lower(),
@@ -38,7 +38,8 @@ def status(state: State) -> bytes:
         "uptime": int(time.monotonic() - state.started),
         "num_cpu": os.cpu_count() or 1,
         "num_cpu_used": len(os.sched_getaffinity(0)),
-        **_memory(),
+        "mem_heap_used": memory.resident,
+        "mem_stack_used": memory.stack,
     }
     try:
         # Whole microseconds, at least one: 0 would read as "not measured".
@@ -46,17 +47,6 @@ def status(state: State) -> bytes:
     except Unreachable:
         document["keystore_unreachable"] = True
     return wire.encode(document)
-
-
-def _memory() -> dict[str, int]:
-    """Bytes: resident data for the heap; the main thread's stack as the kernel counts it."""
-    try:
-        resident = int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
-        lines = Path("/proc/self/status").read_text().splitlines()
-        stack = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmStk:")), 0)
-    except OSError:
-        return {"mem_heap_used": 0, "mem_stack_used": 0}
-    return {"mem_heap_used": resident, "mem_stack_used": stack}
 
 
 def routes(state: State) -> bytes:

@@ -1,0 +1,90 @@
+"""Log streams: lines, as they come, to everybody who listens.
+
+A listener that does not read loses lines, counted; it never holds up who writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+
+from openkes.server import wire
+
+BACKLOG = 4096  # lines kept for a slow listener: about a second of full load
+
+
+class Subscription:
+    """An endless iterator of JSON lines. `close` may be called from another thread and ends it."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._lines: queue.Queue[bytes | None] = queue.Queue(BACKLOG)
+        self._closed = False
+        self.lost = 0
+
+    def __iter__(self) -> Subscription:
+        return self
+
+    def __next__(self) -> bytes:
+        line = None if self._closed else self._lines.get()
+        if line is None:
+            raise StopIteration
+        return line
+
+    def offer(self, line: bytes) -> None:
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self.lost += 1
+
+    def close(self) -> None:
+        self._closed = True
+        self._hub.leave(self)
+        with contextlib.suppress(queue.Full):  # full: the reader is awake and looks at _closed next
+            self._lines.put_nowait(None)
+
+
+class Hub:
+    """Publishers on one side, subscriptions on the other. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._listeners: tuple[Subscription, ...] = ()
+        self._lock = threading.Lock()
+
+    @property
+    def wanted(self) -> bool:
+        """False when nobody listens: then a line need not be made."""
+        return bool(self._listeners)
+
+    def subscribe(self) -> Subscription:
+        subscription = Subscription(self)
+        with self._lock:
+            self._listeners = (*self._listeners, subscription)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        with self._lock:
+            self._listeners = tuple(other for other in self._listeners if other is not subscription)
+
+    def publish(self, line: bytes) -> None:
+        for listener in self._listeners:
+            listener.offer(line)
+
+    def close(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+
+
+class ErrorLines(logging.Handler):
+    """Gives the server's own warnings and errors to a hub, one `{"message"}` a line."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(logging.WARNING)
+        self._hub = hub
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._hub.wanted:
+            # The message only: a traceback stays in the server's own log.
+            self._hub.publish(wire.encode({"message": record.getMessage()}))
