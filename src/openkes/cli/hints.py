@@ -58,13 +58,25 @@ def _of_answer(error: AnswerError, client: Client, where: str) -> str:
     if "client certificate" in error.message:
         return SET_IDENTITY if client.credentials is None else _own_fault(client)
     if error.status == 403:
-        return (
-            f"identity {_identity(client)} may not use {error.path}: it is in no policy of the server, or its "
-            "policy does not allow this path"
-        )
+        return f"identity {_identity(client)} may not use {error.path}: {_why_not(client)}"
     if error.status in (502, 503, 504):
         return "the server runs but its key store does not answer: its log names the cause"
     return ""
+
+
+def _why_not(client: Client) -> str:
+    """Asks the server once more, for the name of the policy."""
+    try:
+        policy = client.describe_self().get("policy")
+    except AnswerError as error:
+        if error.status == 404 and error.from_kes:
+            return "it is in no policy of the server"
+        policy = None
+    except ClientError:
+        policy = None
+    if isinstance(policy, dict) and policy.get("name"):
+        return f"its policy {policy['name']!r} does not allow this path"
+    return "it is in no policy of the server, or its policy does not allow this path"
 
 
 def _identity(client: Client) -> str:

@@ -77,6 +77,10 @@ class Client:
         """`version`, `commit`."""
         return self._transport.json("GET", "/version")
 
+    def describe_self(self) -> dict[str, Any]:
+        """Who the server takes this client for: `admin` or `policy`, a dict with its `name`. 404: in no policy."""
+        return self._transport.json("GET", "/v1/identity/self/describe")
+
     def status(self) -> dict[str, Any]:
         """As on the wire: `version`, `uptime` (s), `keystore_latency` (us) or `keystore_unreachable`, ..."""
         return self._transport.json("GET", "/v1/status")

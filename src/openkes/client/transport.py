@@ -105,6 +105,8 @@ class Transport:
         context = self.trust.context()
         if self.credentials is not None:
             self.credentials.load(context)
+        if self.trust.insecure:  # the caller knows; a warning on every call helps nobody
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         return urllib3.HTTPSConnectionPool(
             self.endpoint.host,
             self.endpoint.port,
