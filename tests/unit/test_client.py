@@ -199,24 +199,33 @@ def test_error_answers_keep_status_text_and_path(tls: Identity) -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b'{"message":1}'])
 def test_errors_of_other_servers_are_told_apart(body: bytes, tls: Identity) -> None:
-    with https(context(tls), 404, body) as server, client(server.server_port, tls) as kes:
-        with pytest.raises(AnswerError, match="HTTP status 404") as caught:
-            kes.create_key("k")
+    with (
+        https(context(tls), 404, body) as server,
+        client(server.server_port, tls) as kes,
+        pytest.raises(AnswerError, match="HTTP status 404") as caught,
+    ):
+        kes.create_key("k")
     assert not caught.value.from_kes
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"plaintext":"?","ciphertext":""}', b'{"plaintext":1}'])
 def test_answers_that_are_none(body: bytes, tls: Identity) -> None:
-    with https(context(tls), 200, body) as server, client(server.server_port, tls) as kes:
-        with pytest.raises(AnswerError) as caught:
-            kes.generate("k")
+    with (
+        https(context(tls), 200, body) as server,
+        client(server.server_port, tls) as kes,
+        pytest.raises(AnswerError) as caught,
+    ):
+        kes.generate("k")
     assert not caught.value.from_kes
 
 
 def test_redirects_are_not_followed(tls: Identity) -> None:
-    with https(context(tls), 307, b"") as server, client(server.server_port, tls) as kes:
-        with pytest.raises(AnswerError, match="HTTP status 307"):
-            kes.version()
+    with (
+        https(context(tls), 307, b"") as server,
+        client(server.server_port, tls) as kes,
+        pytest.raises(AnswerError, match="HTTP status 307"),
+    ):
+        kes.version()
     assert len(server.seen) == 1
 
 
@@ -250,9 +259,11 @@ def test_an_api_key_is_shown_as_its_certificate(tls: Identity, monkeypatch: pyte
 
 def no_answer(port: int, tls: Identity, who: Identity | None = None, trust: Trust | None = None) -> NoAnswer:
     credentials = KeyFiles(who.key, who.cert) if who else None
-    with Client(Endpoint("127.0.0.1", port), credentials, trust or Trust(tls.cert)) as kes:
-        with pytest.raises(NoAnswer) as caught:
-            kes.version()
+    with (
+        Client(Endpoint("127.0.0.1", port), credentials, trust or Trust(tls.cert)) as kes,
+        pytest.raises(NoAnswer) as caught,
+    ):
+        kes.version()
     return caught.value
 
 
@@ -306,9 +317,11 @@ def test_untrusted_server(tls: Identity, admin: Identity) -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_insecure_believes_anybody_and_does_not_nag(tls: Identity) -> None:
-    with https(context(tls)) as server:
-        with Client(Endpoint("127.0.0.1", server.server_port), None, Trust(insecure=True)) as kes:
-            kes.version()
+    with (
+        https(context(tls)) as server,
+        Client(Endpoint("127.0.0.1", server.server_port), None, Trust(insecure=True)) as kes,
+    ):
+        kes.version()
 
 
 def test_a_ca_and_a_folder_of_them(tls: Identity, tmp_path: Path) -> None:
