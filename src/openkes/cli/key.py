@@ -78,13 +78,14 @@ def import_(name: str, key_text: str | None, cipher: str, random_key: bool, conn
     _check(name)
     if random_key and key_text is not None:
         raise click.UsageError("give KEY or --random, not both")
-    if random_key or (key_text is None and sys.stdin.isatty()):
+    random_key = random_key or (key_text is None and sys.stdin.isatty())
+    if random_key:
         value = os.urandom(KEY_SIZE)
     else:
         value = _parse_key(sys.stdin.read(MAX_TEXT) if key_text in (None, "-") else str(key_text))
     with connection.client() as client:
         client.import_key(name, value, cipher)
-    output.talk(f"imported key {name}")
+    output.talk(f"imported key {name}" + (", made here at random" if random_key else ""))
 
 
 @key.command()
@@ -132,7 +133,9 @@ def rm(name: tuple[str, ...], force: bool, connection: Connection) -> None:
     """
     _check(*name)
     if not force and sys.stdin.isatty():
-        click.confirm(f"Delete {', '.join(name)}? What it protects is lost.", abort=True, err=True)
+        question = f"Delete {', '.join(name)}? What was encrypted with it is lost."
+        if not click.confirm(question, err=True):
+            raise OperatorError("nothing was deleted")
     with connection.client() as client:
         for done, one in enumerate(name):
             with _telling_the_rest(name, done):
