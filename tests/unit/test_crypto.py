@@ -1,0 +1,81 @@
+"""The envelope algorithms beyond the vectors: HChaCha20's own, and what must never open."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openkes.crypto import ciphertext, entry
+from openkes.crypto.aead import Algorithm, NotAuthentic, hchacha20
+from openkes.crypto.entry import Key, MalformedEntry
+
+algorithms = st.sampled_from(list(Algorithm))
+keys = st.binary(min_size=32, max_size=32)
+randoms = st.binary(min_size=28, max_size=28)
+
+
+def test_hchacha20_of_the_draft() -> None:
+    # draft-irtf-cfrg-xchacha-03, section 2.2.1
+    key = bytes(range(32))
+    iv = bytes.fromhex("000000090000004a0000000031415927")
+    expected = "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc"
+    assert hchacha20(key, iv).hex() == expected
+
+
+@given(algorithms, keys, st.binary(max_size=100), st.binary(max_size=50), randoms)
+def test_what_is_sealed_opens(
+    algorithm: Algorithm, key: bytes, plaintext: bytes, context: bytes, random: bytes
+) -> None:
+    sealed = ciphertext.encrypt(algorithm, key, plaintext, context, random)
+    assert ciphertext.decrypt(algorithm, key, sealed, context) == plaintext
+
+
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_no_flipped_bit_opens(algorithm: Algorithm) -> None:
+    sealed = ciphertext.encrypt(algorithm, bytes(32), b"plaintext", b"context", bytes(28))
+    for bit in range(len(sealed) * 8):
+        flipped = bytearray(sealed)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(NotAuthentic):
+            ciphertext.decrypt(algorithm, bytes(32), bytes(flipped), b"context")
+
+
+@settings(max_examples=500)
+@given(algorithms, st.one_of(st.binary(max_size=200), st.binary(max_size=200).map(lambda b: b"{" + b),
+                             st.binary(max_size=200).map(lambda b: b"\x95" + b)))  # fmt: skip
+def test_anything_else_is_the_one_error(algorithm: Algorithm, data: bytes) -> None:
+    with pytest.raises(NotAuthentic):
+        ciphertext.decrypt(algorithm, bytes(32), data, b"")
+
+
+@given(algorithms, keys, st.one_of(st.none(), keys), st.integers(0, 2**62), st.text(max_size=64))
+def test_every_entry_comes_back(
+    algorithm: Algorithm, key: bytes, hmac_key: bytes | None, created_at: int, created_by: str
+) -> None:
+    written = Key(algorithm, key, hmac_key, created_at, created_by)
+    assert entry.decode(entry.encode(written) + b"\n") == written
+
+
+@settings(max_examples=500)
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda t: ("{" + t).encode())))
+def test_no_entry_but_the_typed_error(data: bytes) -> None:
+    try:
+        entry.decode(data)
+    except MalformedEntry as error:
+        assert str(error)
+
+
+def test_every_prefix_of_an_entry_is_detected() -> None:
+    whole = entry.encode(Key(Algorithm.AES256, bytes(range(32)), bytes(range(32)), 1, "c" * 64))
+    key = entry.decode(whole)
+    for length in range(len(whole)):
+        try:
+            # A cut at a field's end is a shorter entry; what must never come out is another key.
+            assert entry.decode(whole[:length]).key == key.key
+        except MalformedEntry:
+            continue
+
+
+def test_a_key_shows_no_bytes_in_its_repr() -> None:
+    assert "key=" not in repr(Key(Algorithm.AES256, b"s" * 32, b"h" * 32, 1, "me"))

@@ -1,0 +1,57 @@
+"""Log streams: who listens gets every line, who does not read harms nobody."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from openkes.server.logs import BACKLOG, ErrorLines, Hub
+
+
+def test_a_listener_gets_the_lines_from_now_on() -> None:
+    hub = Hub()
+    hub.publish(b"before\n")
+    subscription = hub.subscribe()
+    hub.publish(b"a\n")
+    hub.publish(b"b\n")
+    assert [next(subscription), next(subscription)] == [b"a\n", b"b\n"]
+
+
+def test_close_ends_a_waiting_reader() -> None:
+    subscription = Hub().subscribe()
+    lines: list[bytes] = []
+    reader = threading.Thread(target=lambda: lines.extend(subscription))
+    reader.start()
+    subscription.close()
+    reader.join(10)
+    assert not reader.is_alive()
+
+
+def test_nobody_is_wanted_after_the_last_has_left() -> None:
+    hub = Hub()
+    subscription = hub.subscribe()
+    assert hub.wanted
+    subscription.close()
+    assert not hub.wanted
+
+
+def test_a_listener_that_does_not_read_loses_lines_and_holds_up_nobody() -> None:
+    hub = Hub()
+    subscription = hub.subscribe()
+    for _ in range(BACKLOG + 10):
+        hub.publish(b"line\n")
+    assert subscription.lost == 10
+    subscription.close()
+    assert list(subscription) == []
+
+
+def test_errors_go_to_the_hub_without_their_traceback() -> None:
+    hub = Hub()
+    subscription = hub.subscribe()
+    handler = ErrorLines(hub)
+    try:
+        raise ValueError("secret")
+    except ValueError:
+        record = logging.LogRecord("openkes", logging.ERROR, "", 0, "it %s", ("broke",), None)
+        handler.handle(record)
+    assert next(subscription) == b'{"message":"it broke"}\n'
