@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 cd "$(dirname "$0")/.."
-galaxy=${OPENKES_GALAXY:-.venv/bin/ansible-galaxy}
+galaxy=${OPENKES_VENV:-.venv}/bin/ansible-galaxy
 [ -x "$galaxy" ] || galaxy=$(command -v ansible-galaxy)
 house=$(tools/wheelhouse.sh $portable | tail -n 1)
 

@@ -3,7 +3,7 @@
 #   tools/molecule.sh test -s kes_server          tools/molecule.sh converge -s fleet
 set -eu
 cd "$(dirname "$0")/.."
-PATH=$PWD/.venv/bin:$PATH
+PATH=${OPENKES_VENV:-$PWD/.venv}/bin:$PATH
 cache=${OPENKES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/openkes}
 : "${ANSIBLE_COLLECTIONS_PATH:=$(tools/collection-path.sh)}"
 : "${OPENKES_WHEELHOUSE:=$(tools/wheelhouse.sh | tail -n 1)}"

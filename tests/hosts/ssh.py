@@ -98,7 +98,7 @@ def _config(run: Run) -> str:
         f"Host *\n  User {USER}\n  IdentityFile {run.folder / 'client'}\n  IdentitiesOnly yes\n"
         f"  UserKnownHostsFile {run.folder / 'known_hosts'}\n  GlobalKnownHostsFile /dev/null\n"
         "  StrictHostKeyChecking yes\n  HostKeyAlgorithms ssh-ed25519\n  BatchMode yes\n  ConnectTimeout 5\n"
-        "  ControlMaster auto\n  ControlPersist 60\n"
+        "  ControlMaster auto\n  ControlPersist 60\n  ServerAliveInterval 5\n"
         f"  ControlPath {run.folder / 'cm-%h'}\n  LogLevel ERROR\n"
     )
     return "".join(blocks) + common

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.roles.scenario import ROOT
 @pytest.fixture(scope="session")
 def galaxy() -> str:
     """Path of ansible-galaxy."""
-    own = ROOT / ".venv/bin/ansible-galaxy"
+    own = Path(os.environ.get("OPENKES_VENV", ROOT / ".venv")) / "bin/ansible-galaxy"
     found = str(own) if own.exists() else shutil.which("ansible-galaxy")
     assert found is not None, "ansible-galaxy is missing: tools/setup.sh test"
     return found
