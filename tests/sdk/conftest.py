@@ -19,7 +19,7 @@ ENGINES = ("engine", "python")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A running server, with API keys of two identities: `full` may do everything, `limited` uses `allowed*`, lists all."""
+    """A running server, with API keys of two identities: `full` may do everything, `limited` uses `allowed*`."""
 
     server: KeyServer
     engine: str
@@ -56,6 +56,11 @@ def need(engine: str) -> None:
     """Skip when this engine is not installed."""
     if engine == "engine" and not front.have_engine():
         pytest.skip("the compiled engine is not installed: make engine")
+
+
+def available() -> str:
+    """The engine for tests that are not about engines."""
+    return "engine" if front.have_engine() else "python"
 
 
 @contextmanager

@@ -49,9 +49,7 @@ def test_denied_calls(targets: Targets, built: Path, engine: str) -> None:
 
 
 @wires
-def test_what_the_server_says_of_itself(
-    targets: Targets, built: Path, engine: str, http: int, protocol: str
-) -> None:
+def test_what_the_server_says_of_itself(targets: Targets, built: Path, engine: str, http: int, protocol: str) -> None:
     report = check(built / "system", *targets(engine).admin, "-http", str(http), at_least=30)
     assert set(report.facts["protocols"]) == {protocol}
 
