@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from openkes.cli import output
+from openkes.cli import keyname, output
 from openkes.cli.options import Connection, connected
 from openkes.errors import OperatorError
 
@@ -17,7 +17,7 @@ _ALWAYS_JSON = click.option("--json", "_json", is_flag=True, expose_value=False,
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", callback=keyname.check)
 @click.argument("message")
 @click.argument("context", default="")
 @_ALWAYS_JSON
@@ -38,7 +38,7 @@ def encrypt(name: str, message: str, context: str, connection: Connection) -> No
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", callback=keyname.check)
 @click.argument("ciphertext")
 @click.argument("context", default="")
 @_ALWAYS_JSON
@@ -60,7 +60,7 @@ def decrypt(name: str, ciphertext: str, context: str, connection: Connection) ->
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", callback=keyname.check)
 @click.argument("context", default="")
 @_ALWAYS_JSON
 @connected
@@ -75,7 +75,7 @@ def dek(name: str, context: str, connection: Connection) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", callback=keyname.check)
 @click.argument("message")
 @_ALWAYS_JSON
 @connected

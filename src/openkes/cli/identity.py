@@ -13,10 +13,10 @@ import click
 from openkes.cli import duration, output
 from openkes.cli.files import PRIVATE, PUBLIC, write_new
 from openkes.cli.options import PASSWORD_VARIABLE
+from openkes.cli.paths import FILE
 from openkes.errors import OperatorError
 
 MAX_FILE = 1024 * 1024  # a chain of certificates is a few KiB
-_FILE = click.Path(path_type=Path)
 
 
 @click.group()
@@ -30,8 +30,8 @@ def identity() -> None:
 
 @identity.command()
 @click.argument("subject", default="")
-@click.option("--key", "key_file", type=_FILE, metavar="FILE", help="Where the private key goes (mode 0600).")
-@click.option("--cert", "cert_file", type=_FILE, metavar="FILE", help="Where the certificate goes.")
+@click.option("--key", "key_file", type=FILE, metavar="FILE", help="Where the private key goes (mode 0600).")
+@click.option("--cert", "cert_file", type=FILE, metavar="FILE", help="Where the certificate goes.")
 @click.option("--ip", "ips", multiple=True, metavar="IP", help="Address the certificate is for; may be repeated.")
 @click.option("--dns", multiple=True, metavar="NAME", help="Host name the certificate is for; may be repeated.")
 @click.option(
@@ -50,7 +50,7 @@ def identity() -> None:
     help="Kind of private key in the file.",
 )
 @click.option("--encrypt", is_flag=True, help=f"Protect the private key: asks, or takes {PASSWORD_VARIABLE}.")
-@click.option("--password-file", type=_FILE, metavar="FILE", help="Protect it with the first line of FILE.")
+@click.option("--password-file", type=FILE, metavar="FILE", help="Protect it with the first line of FILE.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite files that exist.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 def new(
@@ -132,16 +132,16 @@ def _new_password(file: Path | None) -> bytes:
 
 
 @identity.command()
-@click.argument("source", metavar="FILE|API_KEY")
+@click.argument("source", type=FILE, metavar="FILE|API_KEY")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
-def of(source: str, json_wanted: bool) -> None:
+def of(source: Path, json_wanted: bool) -> None:
     """Print the identity of a certificate (PEM or DER file) or of an API key.
 
     - reads either from standard input, where an API key is not visible to other users as it is in an argument.
     """
     from openkes.identity import API_KEY_PREFIX, APIKeyError, IdentityError  # noqa: PLC0415
 
-    data = source.encode("utf-8", "surrogateescape") if source.startswith(API_KEY_PREFIX) else _read(source)
+    data = os.fsencode(source) if str(source).startswith(API_KEY_PREFIX) else _read(source)
     try:
         found = _identity(data)
     except IdentityError as error:
@@ -171,11 +171,11 @@ def _identity(data: bytes) -> str:
     return found
 
 
-def _read(source: str) -> bytes:
-    if source == "-":
+def _read(source: Path) -> bytes:
+    if str(source) == "-":
         return sys.stdin.buffer.read(MAX_FILE)
     try:
-        with Path(source).open("rb") as file:
+        with source.open("rb") as file:
             return file.read(MAX_FILE)
     except OSError as error:
         raise OperatorError(f"cannot read {source}: {error.strerror}") from error

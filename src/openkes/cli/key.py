@@ -11,12 +11,11 @@ from contextlib import contextmanager
 
 import click
 
-from openkes import names
-from openkes.cli import output
+from openkes.cli import keyname, output
 from openkes.cli.crypt import decrypt, dek, encrypt, hmac
 from openkes.cli.options import Connection, connected
 from openkes.client import ClientError
-from openkes.errors import APIError, OperatorError
+from openkes.errors import OperatorError
 
 KEY_SIZE = 32
 MAX_TEXT = 1024  # a key is 44 characters; whatever is longer is not one
@@ -35,7 +34,7 @@ for _command in (encrypt, decrypt, dek, hmac):
 
 
 @key.command()
-@click.argument("name", nargs=-1, required=True)
+@click.argument("name", nargs=-1, required=True, callback=keyname.check)
 @connected
 def create(name: tuple[str, ...], connection: Connection) -> None:
     """Create new random keys. A key that exists is never replaced.
@@ -45,7 +44,6 @@ def create(name: tuple[str, ...], connection: Connection) -> None:
       kes key create my-master-key
       kes key create -k my-master-key     without verifying the server's certificate
     """
-    _check(*name)
     with connection.client() as client:
         for done, one in enumerate(name):
             with _telling_the_rest(name, done):
@@ -54,13 +52,14 @@ def create(name: tuple[str, ...], connection: Connection) -> None:
 
 
 @key.command("import")
-@click.argument("name")
+@click.argument("name", callback=keyname.check)
 @click.argument("key_text", metavar="[KEY]", required=False)
 @click.option(
     "--cipher",
     type=click.Choice(["AES256", "ChaCha20"], case_sensitive=False),
     default="AES256",
     show_default=True,
+    metavar="AES256|ChaCha20",
     help="What the key is for.",
 )
 @click.option("--random", "random_key", is_flag=True, help="Make the key here, at random.")
@@ -75,7 +74,6 @@ def import_(name: str, key_text: str | None, cipher: str, random_key: bool, conn
     Example:
       kes key import my-key < key.b64
     """
-    _check(name)
     if random_key and key_text is not None:
         raise click.UsageError("give KEY or --random, not both")
     random_key = random_key or (key_text is None and sys.stdin.isatty())
@@ -89,12 +87,11 @@ def import_(name: str, key_text: str | None, cipher: str, random_key: bool, conn
 
 
 @key.command()
-@click.argument("name")
+@click.argument("name", callback=keyname.check)
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 @connected
 def info(name: str, json_wanted: bool, connection: Connection) -> None:
     """Show a key's algorithm, age and maker."""
-    _check(name)
     with connection.client() as client:
         answer = client.describe_key(name)
     if json_wanted:
@@ -123,7 +120,7 @@ def ls(prefix: str, json_wanted: bool, connection: Connection) -> None:
 
 
 @key.command()
-@click.argument("name", nargs=-1, required=True)
+@click.argument("name", nargs=-1, required=True, callback=keyname.check)
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @connected
 def rm(name: tuple[str, ...], force: bool, connection: Connection) -> None:
@@ -131,7 +128,6 @@ def rm(name: tuple[str, ...], force: bool, connection: Connection) -> None:
 
     On a terminal it asks first.
     """
-    _check(*name)
     if not force and sys.stdin.isatty():
         question = f"Delete {', '.join(name)}? What was encrypted with it is lost."
         if not click.confirm(question, err=True):
@@ -153,15 +149,6 @@ def _telling_the_rest(wanted: tuple[str, ...], done: int) -> Iterator[None]:
             rest = ", ".join(wanted[done + 1 :])
             output.talk(f"failed at key {wanted[done]}" + (f"; not tried: {rest}" if rest else ""))
         raise
-
-
-def _check(*wanted: str) -> None:
-    for name in wanted:
-        try:
-            names.check(name)
-        except APIError as error:
-            hint = "1 to 80 of 0-9 A-Z a-z _ -, and no - at either end"
-            raise OperatorError(error.message, hint) from error
 
 
 def _parse_key(text: str) -> bytes:

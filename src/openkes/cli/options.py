@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from openkes.cli import hints
+from openkes.cli.paths import FILE
 from openkes.client import APIKey, Client, ClientError, Credentials, Endpoint, KeyFiles, Trust
 from openkes.errors import OperatorError
 
@@ -51,10 +52,10 @@ def connected(function: Function) -> Function:
     """Adds the options and hands the command a `connection`."""
 
     @click.option("-s", "--server", metavar="URL", help=f"Server, HOST:PORT or URL.  [default: {DEFAULT_SERVER}]")
-    @click.option("--key", "key_file", type=_FILE, metavar="FILE", help="Client private key, PEM.")
-    @click.option("--cert", "cert_file", type=_FILE, metavar="FILE", help="Client certificate, PEM.")
-    @click.option("--api-key-file", type=_FILE, metavar="FILE", help="File with an API key instead of the two.")
-    @click.option("--ca", type=_FILE, metavar="PATH", help="Certificates that vouch for the server: file or folder.")
+    @click.option("--key", "key_file", type=FILE, metavar="FILE", help="Client private key, PEM.")
+    @click.option("--cert", "cert_file", type=FILE, metavar="FILE", help="Client certificate, PEM.")
+    @click.option("--api-key-file", type=FILE, metavar="FILE", help="File with an API key instead of the two.")
+    @click.option("--ca", type=FILE, metavar="PATH", help="Certificates that vouch for the server: file or folder.")
     @click.option("-k", "--insecure", is_flag=True, help="Do not verify the server's certificate.")
     @wraps(function)
     def command(
@@ -74,9 +75,6 @@ def connected(function: Function) -> Function:
         return function(*args, connection=connection, **kwargs)
 
     return command  # type: ignore[return-value]
-
-
-_FILE = click.Path(path_type=Path)
 
 
 def _server() -> tuple[str, str]:
