@@ -56,9 +56,7 @@ def test_identity_is_what_openssl_computes(key_type: identity.KeyType) -> None:
 
 def test_der_and_pem_give_the_same_identity() -> None:
     pair = identity.new_identity("root", now=NOW)
-    assert (
-        identity.identity_of_certificate(ssl.PEM_cert_to_DER_cert(pair.certificate.decode())) == pair.identity
-    )
+    assert identity.identity_of_certificate(ssl.PEM_cert_to_DER_cert(pair.certificate.decode())) == pair.identity
 
 
 @pytest.mark.parametrize("bits", [2048, 4096])
@@ -71,16 +69,10 @@ def test_identity_hashes_the_key_as_it_stands_in_the_certificate() -> None:
     # A compressed EC point is the same key in another encoding; every implementation hashes the encoding.
     key = ec.generate_private_key(ec.SECP256R1())
     der = signed(key)
-    point = key.public_key().public_bytes(
-        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-    )
-    spki = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     assert spki in der
-    short = key.public_key().public_bytes(
-        serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint
-    )
+    short = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
     assert len(short) == len(point) - 32
     compressed = _seq(spki[2 : spki.index(b"\x03\x42")] + b"\x03\x22\x00" + short)
     tbs = x509.load_der_x509_certificate(der).tbs_certificate_bytes
@@ -233,9 +225,7 @@ def test_a_tls_client_can_trust_it_as_a_root(tmp_path: Path) -> None:
     file.write_bytes(pair.certificate)
     at = str(int((NOW + timedelta(days=1)).timestamp()))
     command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_ip", "127.0.0.1"]
-    subprocess.run(
-        [*command, "-attime", at, "-CAfile", str(file), str(file)], check=True, capture_output=True
-    )
+    subprocess.run([*command, "-attime", at, "-CAfile", str(file), str(file)], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,9 @@ def new(
     With --key and --cert it writes a private key and a self-signed certificate, named SUBJECT, and prints the
     identity. Without them it prints an API key, once, and its identity.
 
+    An encrypted key is PKCS#8. MinIO's MINIO_KMS_KES_KEY_PASSWORD wants the older form of it:
+    openssl pkey -in FILE -aes256 -traditional -out FILE2
+
     \b
     Examples:
       kes identity new --key root.key --cert root.cert root
