@@ -62,9 +62,9 @@ def start(
     """
     limits = limits or Limits()
     if have_engine() if engine is None else engine:
-        from openkes.front.engine import EngineFront  # noqa: PLC0415: it may not be installed
+        from openkes.front.engine import EngineFront  # noqa: PLC0415  # it may not be installed
 
         return EngineFront(host, port, files, hot, application, limits)
-    from openkes.front.python import PythonFront  # noqa: PLC0415: nor is the twin loaded beside it
+    from openkes.front.python import PythonFront  # noqa: PLC0415  # not loaded beside the engine
 
     return PythonFront(host, port, files, hot, application, limits)

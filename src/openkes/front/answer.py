@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 
+from openkes.front import refusals
 from openkes.front.types import Headers
 
-FAILED = (500, [("content-type", "application/json")], b'{"message":"internal server error"}')
-BUSY = (503, [("content-type", "application/json")], b'{"message":"server is too busy"}')
+JSON: Headers = [("content-type", "application/json")]
+FAILED = (500, JSON, refusals.body(500))
+BUSY = (503, JSON, refusals.body(503))
 
 
 def is_stream(headers: Headers, chunks: Iterable[bytes]) -> bool:

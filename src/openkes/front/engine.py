@@ -6,7 +6,7 @@ import atexit
 import sys
 import threading
 
-import openkes_engine
+import openkes_engine  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 from openkes.front.pool import Pool
 from openkes.front.report import report

@@ -65,8 +65,11 @@ class Pool:
 
     def _work(self) -> None:
         while (call := self._source.next_call()) is not None:
-            if self._answer(call):
-                break  # this thread streamed, and another took its place
+            try:
+                if self._answer(call):
+                    break  # this thread streamed, and another took its place
+            except BaseException as error:  # nothing may end the thread
+                report("application", call.method, call.target, error)
         with self._lock:
             self._threads.discard(threading.current_thread())
 
@@ -83,9 +86,7 @@ class Pool:
         return False
 
     def _ask(self, call: Call) -> Response:
-        return self._application(
-            call.method, call.target, call.headers, call.peer, call.declared_length, call.body
-        )
+        return self._application(call.method, call.target, call.headers, call.peer, call.declared_length, call.body)
 
     def _stream(self, call: Call, status: int, headers: Headers, chunks: Chunks) -> bool:
         number = next(self._numbers)
