@@ -104,7 +104,8 @@ def start(config: Config, engine: bool | None = None) -> Running:
     except front.TLSFilesError as error:
         raise OperatorError(str(error), "mend the files that 'tls:' names") from None
     except OSError as error:
-        raise OperatorError(f"cannot listen on {host}:{port}: {error.strerror}", _listen_hint(error, port)) from None
+        text = f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}"
+        raise OperatorError(text, _listen_hint(error, port)) from None
     return Running(config, state, running)
 
 

@@ -1,0 +1,34 @@
+"""Every recorded reply again, from a real server over TLS, with either engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from openkes import front
+from tests.contract import replay, replies
+from tests.servers import make_identity, running
+
+
+@pytest.mark.parametrize("engine", ["engine", "python"])
+def test_a_running_server_replies_as_recorded(engine: str, tmp_path: Path) -> None:
+    if engine == "engine" and not front.have_engine():
+        pytest.skip("openkes_engine is not installed: there is no Rust compiler here")
+    minio = make_identity(tmp_path, "minio")
+    config = {
+        "policy": {"minio": {"allow": list(replies.POLICY), "identities": [minio.identity]}},
+        "keys": [{"name": name} for name in replies.KEYS],
+    }
+    with running(tmp_path, config, environment={"OPENKES_ENGINE": engine}) as server:
+        pairs = {
+            "admin": (server.admin.key, server.admin.cert),
+            "minio": (minio.key, minio.cert),
+            **replay.make_strangers(tmp_path),
+        }
+        network = replay.Network("127.0.0.1", server.port, pairs)
+        found = replies.replay(network, {"admin": server.admin.identity, "minio": minio.identity})
+        network.close()
+    listed = replies.listed_differences()
+    assert {n: (replies.ROWS[n]["note"], text) for n, text in found.items() if n not in listed} == {}
+    assert [n for n in listed if n not in found] == []
