@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +66,18 @@ def build(command: str) -> Path:
     if not folder.exists():
         part = folder.with_suffix(f".{os.getpid()}")
         part.mkdir(parents=True)
-        go(command, "build", "-buildvcs=false", "-o", f"{part}/", "./cmd/...", folder=HERE)
+        go(command, "build", "-buildvcs=false", "-ldflags=-s -w", "-o", f"{part}/", "./cmd/...", folder=HERE)
         part.rename(folder)
+        prune(folder)
+    folder.touch()
     return folder
+
+
+def prune(kept: Path) -> None:
+    """Remove what other sources gave, unless it was used within a day: it may be another checkout's."""
+    for other in kept.parent.iterdir():
+        if other != kept and time.time() - other.stat().st_mtime > 24 * 3600:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

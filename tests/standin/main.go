@@ -44,6 +44,7 @@ func main() {
 func run(args arguments) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	signal.Ignore(syscall.SIGHUP) // until the client pair is watched: then it means "read it again"
 	log.Printf("%s starting, volumes %v", banner, args.volumes)
 
 	env := minioEnvironment(os.Environ())
