@@ -20,7 +20,7 @@ done
 cd "$(dirname "$0")/.."
 cache=${OPENKES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/openkes}
 houses=$cache/wheelhouse
-python=${OPENKES_VENV:-.venv}/bin/python
+python=${OPENKES_PYTHON:-${OPENKES_VENV:-.venv}/bin/python}
 [ -x "$python" ] || python=$(command -v python3)
 
 say() { echo "wheelhouse: $*" >&2; }
