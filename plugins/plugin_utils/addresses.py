@@ -14,16 +14,21 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def advertised(host: str, variables: Mapping[str, Any]) -> str:
-    """The name or address MinIO hosts use: told by the operator, else what Ansible itself uses, else the name."""
-    return str(variables.get("kes_server_advertise") or variables.get("ansible_host") or host)
+    """The name or address that MinIO hosts use: told by the operator, else the inventory name."""
+    return str(variables.get("kes_server_advertise") or host)
 
 
-def endpoints(hosts: list[str], hostvars: Mapping[str, Any]) -> list[str]:
-    """`https://HOST:PORT` of each key server, in the inventory's order: the same on every MinIO host."""
+def endpoints(hosts: list[str], hostvars: Mapping[str, Any], controller: bool = False) -> list[str]:
+    """`https://HOST:PORT` of each key server, in the inventory's order: the same on every MinIO host.
+
+    With `controller`, as Ansible itself reaches them: `ansible_host` may mean nothing to MinIO hosts.
+    """
     urls = []
     for host in hosts:
         variables = hostvars[host]
         name = advertised(host, variables)
+        if controller and not variables.get("kes_server_advertise"):
+            name = str(variables.get("ansible_host") or host)
         try:
             if ipaddress.ip_address(name).version == 6:
                 name = f"[{name}]"
