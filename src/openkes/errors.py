@@ -52,6 +52,16 @@ class Code(Enum):
         "tls: client certificate is required: the one received cannot be read; make one with 'kes identity new'",
         "its extensions are malformed, so nobody can tell whether it is a CA's",
     )
+    NOT_FORWARDED = (
+        400,
+        "tls: client certificate is required: the proxy forwarded none in {header}",
+        "tls.proxy lists this client as a proxy, so its own certificate does not count",
+    )
+    BAD_FORWARDED = (
+        400,
+        "tls: client certificate is required: the one in {header} cannot be read; send URL-escaped PEM",
+        "nginx: proxy_set_header {header} $ssl_client_escaped_cert",
+    )
     NOT_FOUND = (404, "no such route", "the path is not part of the API")
     BAD_METHOD = (
         405,

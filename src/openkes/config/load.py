@@ -21,6 +21,7 @@ from openkes.config.schema import (
     Log,
     MemorySettings,
     PolicySettings,
+    Proxy,
     RouteSettings,
 )
 from openkes.keystore.cache import Expiry
@@ -41,7 +42,7 @@ def load(file: Path) -> Config:
             raise root.error(f"section '{needed}' is missing", _MISSING[needed])
     admin = _admin(keys["admin"]) if "admin" in keys else None
     return Config(
-        tls=_tls(keys["tls"]),
+        tls=_tls(keys["tls"], admin),
         keystore=_keystore(keys["keystore"]),
         address=_get(keys, "address", values.address, DEFAULT_ADDRESS),
         admin=admin,
@@ -79,8 +80,8 @@ def _admin(node: Node) -> str | None:
     return values.identity(keys["identity"])
 
 
-def _tls(node: Node) -> TLS:
-    keys = node.known("key", "cert", "password", "auth", "ca")
+def _tls(node: Node, admin: str | None) -> TLS:
+    keys = node.known("key", "cert", "password", "auth", "ca", "proxy")
     for needed in ("key", "cert"):
         if needed not in keys:
             raise node.error(f"'tls.{needed}' is missing", "name the PEM files of the server's key and certificate")
@@ -90,7 +91,20 @@ def _tls(node: Node) -> TLS:
         password=keys["password"].text() or None if "password" in keys else None,
         verify_clients=_get(keys, "auth", values.switch, False),
         client_ca=values.path(keys["ca"]) if "ca" in keys and keys["ca"].text() else None,
+        proxy=_proxy(keys["proxy"], admin) if "proxy" in keys else Proxy(),
     )
+
+
+def _proxy(node: Node, admin: str | None) -> Proxy:
+    keys = node.known("identities", "header")
+    identities = set()
+    for item in keys["identities"].items() if "identities" in keys else ():
+        identity = values.identity(item)
+        if identity == admin:
+            raise item.error("the admin identity is also that of a proxy", "make the proxy a certificate of its own")
+        identities.add(identity)
+    header = keys["header"].known("cert") if "header" in keys else {}
+    return Proxy(frozenset(identities), _get(header, "cert", values.header, Proxy().header))
 
 
 def _api(node: Node) -> dict[str, RouteSettings]:

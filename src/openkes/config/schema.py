@@ -12,6 +12,14 @@ DEFAULT_ADDRESS = ("0.0.0.0", 7373)  # noqa: S104 - the documented default: ever
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """Identities of TLS proxies, and the header in which they forward a client's certificate (URL-escaped PEM)."""
+
+    identities: frozenset[str] = frozenset()
+    header: str = "X-Tls-Client-Cert"
+
+
+@dataclass(frozen=True, slots=True)
 class TLS:
     """Paths of PEM files. `verify_clients`: `tls.auth: on`. `client_ca` None with it: the system's roots."""
 
@@ -20,6 +28,7 @@ class TLS:
     password: str | None = field(default=None, repr=False)
     verify_clients: bool = False
     client_ca: Path | None = None
+    proxy: Proxy = field(default_factory=Proxy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from openkes.config.node import Node
 from openkes.policy import BadRule, check_rule
 
 _IDENTITY = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+_HEADER = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 
@@ -70,6 +71,14 @@ def path(node: Node) -> Path:
     if not text:
         raise node.error(f"'{node.path}' is empty", "write a path")
     return Path(text)
+
+
+def header(node: Node) -> str:
+    """The name of an HTTP header."""
+    text = node.text()
+    if _HEADER.fullmatch(text) is None:
+        raise node.error(f"'{node.path}' is not the name of an HTTP header", "write one like X-Tls-Client-Cert")
+    return text
 
 
 def rule(node: Node) -> str:

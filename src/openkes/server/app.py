@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from openkes import api
 from openkes.errors import APIError, Code
-from openkes.server import failures, guard, routes, wire
+from openkes.server import failures, guard, proxy, routes, wire
 from openkes.server.audit import Record
 from openkes.server.audit import now as wall_clock
 from openkes.server.logs import Subscription
@@ -76,7 +76,7 @@ def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
     def view(name: str = "") -> Response:
         g.route = spec.name
         routes.check_method(spec, request.method)
-        peer = request.environ["openkes.peer"]
+        peer = request.environ["openkes.peer"] = proxy.caller(state.settings.proxy, request)
         guard.check(state.settings, spec, spec.path + name, peer)
         body = routes.check_size(spec, request.get_data(cache=False))
         answer = handler(routes.Call(state, peer, name, body))

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from openkes import __version__
-from openkes.config.schema import Config, RouteSettings
+from openkes.config.schema import Config, Proxy, RouteSettings
 from openkes.keystore.cache import KeyCache
 from openkes.policy import Policy
 from openkes.server.audit import AuditLog, NoAuditLog, Record
@@ -26,6 +26,7 @@ class Settings:
     identities: dict[str, str]
     api: dict[str, RouteSettings]
     loaded_at: int
+    proxy: Proxy = field(default_factory=Proxy)
 
     @classmethod
     def of(cls, config: Config) -> Settings:
@@ -35,6 +36,7 @@ class Settings:
             identities={i: name for name, settings in config.policies.items() for i in settings.identities},
             api=config.api,
             loaded_at=time.time_ns(),
+            proxy=config.tls.proxy,
         )
 
 
