@@ -14,6 +14,12 @@ from openkes.identity import new_identity
 from tests.servers import KES, clean_environment, make_identity
 
 ADMIN = "a" * 64
+#: Root without the capabilities that let it read and write everything.
+WITHOUT_OVERRIDE = [
+    "setpriv",
+    "--bounding-set=-dac_override,-dac_read_search",
+    "--inh-caps=-dac_override,-dac_read_search",
+]
 
 
 def kes(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,7 +60,33 @@ def refused(folder: Path, *arguments: str) -> tuple[str, str]:
 
 def test_check_says_that_a_good_file_is_valid(folder: Path) -> None:
     result = kes(folder, "server", "check", "config.yml")
-    assert (result.returncode, result.stdout, result.stderr) == (0, "config.yml: valid\n", "")
+    assert (result.returncode, result.stdout) == (0, "config.yml: valid\n")
+    assert result.stderr == "key store: folder keys: is made when the server starts\n"
+
+
+def test_check_tries_the_key_store_and_leaves_nothing_behind(folder: Path) -> None:
+    (folder / "keys").mkdir()
+    result = kes(folder, "server", "check", "config.yml")
+    assert result.stderr == "key store: folder keys: create, read, list and delete work\n"
+    assert list((folder / "keys").iterdir()) == []
+
+
+def test_check_offline_leaves_the_key_store_alone(folder: Path) -> None:
+    write(folder, keystore="{fs: {path: no/such/folder}}")
+    assert kes(folder, "server", "check", "--offline", "config.yml").returncode == 0
+
+
+def test_check_names_the_missing_permission(folder: Path) -> None:
+    (folder / "keys").mkdir(mode=0o500)
+    command = [*KES, "server", "check", "config.yml"]
+    if os.geteuid() == 0:
+        command = [*WITHOUT_OVERRIDE, *command]
+    result = subprocess.run(
+        command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.stderr.splitlines()[0].startswith(
+        "kes: error: cannot create entries: key store keys: Permission denied"
+    )
 
 
 def test_check_starts_nothing_and_makes_nothing(folder: Path) -> None:
@@ -81,14 +113,11 @@ def test_an_empty_key_file(folder: Path) -> None:
     assert refused(folder) == ("server.key (tls.key) is empty", "put the server's private key there in PEM form")
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/usr/bin/setpriv").exists(), reason="root reads everything")
 def test_an_unreadable_key_file(folder: Path) -> None:
     (folder / "server.key").chmod(0)
     command = [*KES, "server", "--config", "config.yml"]
     if os.geteuid() == 0:
-        # Without the capability that lets root read everything.
-        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search",
-                   "--inh-caps=-dac_override,-dac_read_search", *command]  # fmt: skip
+        command = [*WITHOUT_OVERRIDE, *command]
     result = subprocess.run(
         command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=60, check=False
     )

@@ -408,7 +408,19 @@ def test_addresses(text: str, endpoint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":7373", "http://kes-1", "ftp://kes-1", "kes-1:x", "kes-1:99999", "a:1,b:2", "https://u@h", "h/path"]
+    "text",
+    [
+        "",
+        ":7373",
+        "http://kes-1",
+        "ftp://kes-1",
+        "kes-1:x",
+        "kes-1:99999",
+        "a:1,b:2",
+        "https://u@h",
+        "u:p@h",
+        "h/path",
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ClientError):

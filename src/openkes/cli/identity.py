@@ -144,7 +144,8 @@ def of(source: Path, json_wanted: bool) -> None:
     """
     from openkes.identity import API_KEY_PREFIX, APIKeyError, IdentityError  # noqa: PLC0415
 
-    data = os.fsencode(source) if str(source).startswith(API_KEY_PREFIX) else _read(source)
+    text = str(source).strip()
+    data = os.fsencode(text) if text.startswith(API_KEY_PREFIX) else _read(source)
     try:
         found = _identity(data)
     except IdentityError as error:

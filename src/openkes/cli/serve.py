@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from openkes import front
 from openkes.config import tls
-from openkes.config.schema import Config, FSSettings, KeyStoreSettings
+from openkes.config.schema import Config, FSSettings, KeyStoreSettings, MemorySettings
 from openkes.errors import OperatorError
 from openkes.front.wsgi import application_from_wsgi
 from openkes.keystore import KeyExists, KeyStore, Unreachable
@@ -25,6 +25,7 @@ from openkes.keystore.cache import KeyCache
 from openkes.keystore.fs import FileStore
 from openkes.keystore.measured import MeasuredStore
 from openkes.keystore.memory import MemoryStore
+from openkes.keystore.probe import ProbeFailed, probe
 from openkes.server import keys
 from openkes.server.app import create_app
 from openkes.server.audit import AuditLog, NoAuditLog
@@ -81,6 +82,25 @@ def check(config: Config) -> list[str]:
     if warning is not None and material.not_after <= now:
         raise OperatorError(f"{config.tls.cert}: {warning}", "make a new certificate on the same key")
     return [f"{config.tls.cert}: {warning}"] if warning else []
+
+
+def check_store(settings: KeyStoreSettings) -> str:
+    """Log in and try out every permission with a key of its own; returns what was found. OperatorError."""
+    if isinstance(settings, MemorySettings):
+        return "memory: keys are gone when the server stops"
+    if not settings.path.is_dir():
+        # The server makes it with its own user as owner; a check by root must not come first.
+        if not settings.path.parent.is_dir():
+            raise OperatorError(f"keystore.fs.path: {settings.path.parent} is not a folder", "make it, or mount it")
+        return f"folder {settings.path}: is made when the server starts"
+    store = _open_store(settings)
+    try:
+        probe(store)
+    except ProbeFailed as error:
+        raise OperatorError(str(error), "grant it to the server, then check again") from None
+    finally:
+        store.close()
+    return f"folder {settings.path}: create, read, list and delete work"
 
 
 def start(config: Config, engine: bool | None = None) -> Running:

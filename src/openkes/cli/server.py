@@ -81,12 +81,19 @@ def server(
 
 
 @server.command()
+@click.option("--offline", is_flag=True, help="Leave the key store alone.")
 @click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> None:
-    """Check a configuration FILE and the TLS files it names, without starting anything."""
+def check(file: Path, offline: bool) -> None:
+    """Check a configuration FILE without starting anything.
+
+    Reads the TLS files, logs in to the key store, and creates, reads and deletes a probe key there, so that a missing
+    permission is known before a server needs it.
+    """
     config = config_load.load(file)
     for warning in serve.check(config):
         click.echo(f"kes: warning: {warning}", err=True)
+    if not offline:
+        click.echo(f"key store: {serve.check_store(config.keystore)}", err=True)
     click.echo(f"{file}: valid")
 
 
