@@ -41,9 +41,11 @@ class Endpoint:
             host, port = parts.hostname, parts.port
         except ValueError:
             host, port, parts = None, None, urlsplit("https://")
+        if "@" in parts.netloc:  # not repeated: there may be a password in it
+            raise ClientError("the server address holds a user name: a key server knows clients by certificate only")
         if parts.scheme == "http":
             raise ClientError(f"the server address {text!r} is plain HTTP: a key server speaks HTTPS only")
-        if not host or parts.scheme != "https" or parts.username or parts.path.strip("/") or "," in host:
+        if not host or parts.scheme != "https" or parts.path.strip("/") or "," in host:
             raise ClientError(f"the server address {text!r} is not of the form HOST:PORT or https://HOST:PORT")
         return cls(host, port or (443 if "://" in text else DEFAULT_PORT))
 
