@@ -98,7 +98,9 @@ while [ -n "$gaps" ]; do
     if [ -n "$gaps" ]; then fetch $gaps; fi
 done
 
-find "$houses" -mindepth 1 -maxdepth 1 -type d -mtime +7 -exec rm -rf {} +
+# Ten are plenty: one for each of the last states of the source.
+find "$houses" -mindepth 1 -maxdepth 1 -type d ! -name '.*' -printf '%T@ %p\n' | sort -rn | tail -n +10 | cut -d' ' -f2- |
+    xargs -r rm -rf
 chmod 755 "$work/house"
 mv "$work/house" "$house"
 echo "$house"

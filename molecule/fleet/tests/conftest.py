@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.roles import on_host
+from tests.roles import on_host, operator
 
 EAST = ["minio-e1", "minio-e2", "minio-e3", "minio-e4"]
 WEST = ["minio-w1"]
@@ -39,19 +38,11 @@ def west() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def site() -> Site:
-    """Run openkes.kes.site as the operator would; `variables` are extra ones, `--diff` is always on."""
-    scratch = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-    scenario = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+    """Run openkes.kes.site as the operator would, with extra variables."""
+    return functools.partial(operator.play, "openkes.kes.site")
 
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        extra = [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
-        command = ["ansible-playbook", "-i", scratch / "inventory", "-i", scenario / "inventory.yml", "--diff"]
-        done = subprocess.run(
-            [*command, *arguments, *extra, "openkes.kes.site"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=scratch,
-        )  # fmt: skip
-        # Into the scenario's log, where the search for secrets and whoever looks into a failure finds it.
-        print(done.stdout, done.stderr)
-        return done
 
-    return run
+@pytest.fixture(scope="session")
+def endpoint(kes: Any) -> str:
+    """The key server as MinIO hosts know it."""
+    return f"https://{kes.check_output('getent hosts kes-1').split()[0]}:7373"

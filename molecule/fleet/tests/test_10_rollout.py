@@ -11,13 +11,11 @@ from conftest import EAST, ENVIRONMENT, WEST
 from tests.roles import on_host
 
 OURS = {
-    "MINIO_KMS_KES_ENDPOINT": "https://kes-1:7373",
     "MINIO_KMS_KES_KEY_FILE": "/etc/openkes/client.key",
     "MINIO_KMS_KES_CERT_FILE": "/etc/openkes/client.crt",
     "MINIO_KMS_KES_KEY_NAME": "my-master-key",
     "MINIO_KMS_KES_CAPATH": "/etc/openkes/ca.crt",
 }
-KEY = "https://kes-1:7373/v1/key"
 
 
 @pytest.fixture(params=EAST + WEST)
@@ -25,12 +23,12 @@ def minio(request: pytest.FixtureRequest, east: dict[str, Any], west: dict[str, 
     return {**east, **west}[request.param]
 
 
-def test_environment_has_our_lines_and_is_otherwise_as_it_was(minio: Any) -> None:
+def test_environment_has_our_lines_and_is_otherwise_as_it_was(minio: Any, endpoint: str) -> None:
     before = minio.file("/root/minio.before").content
     after = minio.file(ENVIRONMENT).content
     assert after.startswith(before)
     added = after[len(before) :].decode().split()
-    assert dict(line.split("=", 1) for line in added) == OURS
+    assert dict(line.split("=", 1) for line in added) == {**OURS, "MINIO_KMS_KES_ENDPOINT": endpoint}
     assert minio.file(ENVIRONMENT).mode == minio.file("/root/minio.before").mode
     assert minio.file(ENVIRONMENT).group == "minio-user"
 
@@ -52,11 +50,13 @@ def test_every_host_has_an_identity_of_its_own(east: dict[str, Any], west: dict[
     assert len(set(keys)) == len(EAST) + len(WEST)
 
 
-def test_minio_may_use_its_key(minio: Any) -> None:
-    status, made = on_host.kes(minio, "PUT", f"{KEY}/generate/my-master-key", {"context": "Yg=="})
+def test_minio_may_use_its_key(minio: Any, endpoint: str) -> None:
+    status, made = on_host.kes(minio, "PUT", f"{endpoint}/v1/key/generate/my-master-key", {"context": "Yg=="})
     assert status == 200
     sealed = {"ciphertext": made["ciphertext"], "context": "Yg=="}
-    assert on_host.kes(minio, "PUT", f"{KEY}/decrypt/my-master-key", sealed)[1] == {"plaintext": made["plaintext"]}
+    assert on_host.kes(minio, "PUT", f"{endpoint}/v1/key/decrypt/my-master-key", sealed)[1] == {
+        "plaintext": made["plaintext"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_minio_may_use_its_key(minio: Any) -> None:
         ("PUT", "import/another-key"),
     ],
 )
-def test_minio_may_do_no_more(east: dict[str, Any], method: str, path: str) -> None:
+def test_minio_may_do_no_more(east: dict[str, Any], endpoint: str, method: str, path: str) -> None:
     body = {"key": base64.b64encode(bytes(32)).decode()} if path.startswith("import") else None
-    status, answer = on_host.kes(east["minio-e1"], method, f"{KEY}/{path}", body)
+    status, answer = on_host.kes(east["minio-e1"], method, f"{endpoint}/v1/key/{path}", body)
     assert (status, answer) == (403, {"message": "not authorized: insufficient permissions"})
 
 
-def test_a_stranger_may_do_nothing(east: dict[str, Any]) -> None:
+def test_a_stranger_may_do_nothing(east: dict[str, Any], endpoint: str) -> None:
     host = east["minio-e1"]
     host.check_output(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=stranger"
@@ -82,8 +82,8 @@ def test_a_stranger_may_do_nothing(east: dict[str, Any]) -> None:
         " -keyout /run/stranger.key -out /run/stranger.crt 2>/run/stranger.log"
     )
     stranger = {"cert": "/run/stranger.crt", "key": "/run/stranger.key"}
-    assert on_host.kes(host, "GET", "https://kes-1:7373/version", **stranger)[0] == 200
-    status, answer = on_host.kes(host, "PUT", f"{KEY}/generate/my-master-key", {}, **stranger)
+    assert on_host.kes(host, "GET", f"{endpoint}/version", **stranger)[0] == 200
+    status, answer = on_host.kes(host, "PUT", f"{endpoint}/v1/key/generate/my-master-key", {}, **stranger)
     assert (status, answer) == (403, {"message": "not authorized: insufficient permissions"})
 
 
