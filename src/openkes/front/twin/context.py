@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -51,12 +52,8 @@ def _trust(context: SSL.Context, client_ca: bytes | None) -> None:
     context.set_verify(SSL.VERIFY_PEER, lambda _connection, _certificate, _error, _depth, good: bool(good))
 
 
-def _choose(_connection: SSL.Connection, offered: list[bytes]) -> bytes:
-    # An empty answer would be a protocol error; a client without HTTP/1.1 is refused in the handshake, as by the
-    # engine one without either.
-    if b"http/1.1" not in offered:
-        raise ValueError("the client offers no HTTP/1.1")
-    return b"http/1.1"
+def _choose(_connection: SSL.Connection, offered: list[bytes]) -> Any:
+    return b"http/1.1" if b"http/1.1" in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
 
 def make_peer(connection: SSL.Connection, address: tuple[str, int]) -> Peer:

@@ -18,6 +18,7 @@ from cheroot.server import HTTPServer
 from OpenSSL import SSL
 
 from openkes.front.refusals import Refused
+from openkes.front.report import report
 from openkes.front.twin.call import Call
 from openkes.front.twin.connection import Connection, Phase, Step
 from openkes.front.types import Limits
@@ -51,18 +52,23 @@ class _Manager(ConnectionManager):
 
     def _expire(self, threshold: float) -> None:
         now = time.monotonic()
-        watched = [found for found in self._selector.connections if found[1] is not self.server]
-        for fd, connection in watched:
-            if connection.deadline >= now:
+        for fd, connection in list(self._selector.connections):
+            if not isinstance(connection, Connection) or connection.deadline >= now:
                 continue
             self._selector.unregister(fd)
             self.server.follow(connection, connection.expire())
 
-    def watch(self, connection: Connection, events: int) -> None:
-        self._selector.register(connection.socket.fileno(), events, data=connection)
+    def watch(self, sock: socket.socket, events: int, data: object) -> None:
+        self._selector.register(sock.fileno(), events, data=data)
 
-    def forget_listener(self, fd: int) -> None:
-        self._selector.unregister(fd)
+    def leave(self, wake: socket.socket) -> None:
+        """Wait until the selecting thread has left; cheroot's `stop` alone would wait for its next look."""
+        self._stop_requested = True
+        wake.send(b"x")
+        self.stop()
+
+    def forget(self, sock: socket.socket) -> None:
+        self._selector.unregister(sock.fileno())
 
 
 class Server(HTTPServer):
@@ -81,6 +87,7 @@ class Server(HTTPServer):
         self._all: set[Connection] = set()
         self._per_peer: Counter[str] = Counter()
         self._bodies = 0
+        self._wake = socket.socketpair()  # a byte in it ends the selecting thread's wait
 
     def listen(self) -> tuple[str, int]:
         """Bind. OSError with its errno; cheroot's `prepare` loses that, and would take a socket from systemd."""
@@ -101,6 +108,7 @@ class Server(HTTPServer):
             self.socket = sock
             self.bind_addr = sock.getsockname()[:2]
             self._connections = _Manager(self)
+            self._connections.watch(self._wake[0], selectors.EVENT_READ, None)
             self.ready = True
             bound: tuple[str, int] = self.bind_addr
             return bound
@@ -152,9 +160,15 @@ class Server(HTTPServer):
         """False: the answer says `Connection: close`."""
         return not self.stopping
 
-    def process_conn(self, conn: Connection) -> None:
-        """Read on, and do what follows from it."""
-        self.follow(conn, conn.advance())
+    def process_conn(self, conn: Connection | None) -> None:
+        """Read on, and do what follows from it. None: only to wake the selecting thread."""
+        if conn is None:
+            return
+        try:
+            self.follow(conn, conn.advance())
+        except Exception as error:  # costs this connection, not the thread
+            report("connection", "READ", conn.remote_addr, error)
+            conn.close()
 
     def follow(self, connection: Connection, step: Step) -> None:
         """Take the next step of a connection that is not watched."""
@@ -178,7 +192,7 @@ class Server(HTTPServer):
         with connection.lock:
             connection.watched = True
             try:
-                self._connections.watch(connection, events)
+                self._connections.watch(connection.socket, events, connection)
             except (ValueError, OSError):  # closed meanwhile
                 connection.watched = False
 
@@ -199,7 +213,7 @@ class Server(HTTPServer):
         with self._changed:
             self.stopping = True
             connections = list(self._all)
-        self._connections.forget_listener(self.socket.fileno())
+        self._connections.forget(self.socket)
         self.socket.close()
         for connection in connections:
             if connection.phase in {Phase.HANDSHAKE, Phase.HEAD}:
@@ -218,7 +232,9 @@ class Server(HTTPServer):
             connection.cut()
         self._ready.put(None)
         self._gone.put(None)
-        self._connections.stop()
+        self._connections.leave(self._wake[1])
+        for end in self._wake:
+            end.close()
         for connection in connections:
             connection.close()
 
