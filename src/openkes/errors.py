@@ -83,6 +83,7 @@ class Code(Enum):
     )
     INTERNAL = (500, "internal server error", "a defect; the log has the traceback")
     STORE_UNREACHABLE = (502, "key store is not reachable", "the store failed; the log names the cause")
+    TIMEOUT = (504, "request timed out: the key store does not answer", "over the route's time limit")
     STORE_NOT_READY = (504, "key store is not reachable", "ready: the store does not answer")
 
     def __init__(self, status: int, text: str, meaning: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import threading
 from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
 
+from openkes.config.schema import RouteSettings
 from openkes.crypto import entry
 from openkes.crypto.aead import Algorithm
 from openkes.crypto.entry import Key
@@ -191,3 +194,32 @@ def test_nobody_unauthorised_learns_whether_a_key_exists(call: Any, identity: st
     replies = [call("DELETE", f"/v1/key/delete/{name}", identity=identity) for name in (KEY, "absent")]
     assert replies[0] == replies[1]
     assert replies[0].status in (400, 403)
+
+
+def test_a_store_that_hangs_is_a_504_after_the_routes_limit(call: Any, doors: Doors) -> None:
+    gate = threading.Event()
+    doors.store.get = lambda name: gate.wait() and b""  # type: ignore[method-assign,assignment,return-value]
+    doors.state.keys.clear()
+    doors.state.settings = dataclasses.replace(
+        doors.state.settings, api={"/v1/key/generate/": RouteSettings(timeout=0.01)}
+    )
+    assert call("PUT", f"/v1/key/generate/{KEY}", {}).status == 504
+    gate.set()
+
+
+@pytest.mark.parametrize("path", ["/version", "/v1/ready", "/v1/status", "/v1/metrics", "/v1/api"])
+def test_skip_auth_opens_a_route_to_everybody(call: Any, doors: Doors, path: str) -> None:
+    assert call("GET", path, identity="none").status == 400
+    doors.state.settings = dataclasses.replace(doors.state.settings, api={path: RouteSettings(skip_auth=True)})
+    for identity in ("none", "ca", "unknown"):
+        assert call("GET", path, identity=identity).status == 200
+
+
+def test_the_table_of_routes_shows_changed_limits(call: Any, doors: Doors) -> None:
+    doors.state.settings = dataclasses.replace(doors.state.settings, api={"/v1/ready": RouteSettings(timeout=3)})
+    table = {row["path"]: row for row in json.loads(call("GET", "/v1/api").body)}
+    assert (table["/v1/ready"]["timeout"], table["/v1/status"]["timeout"], table["/v1/log/audit"]["timeout"]) == (
+        3,
+        15,
+        0,
+    )

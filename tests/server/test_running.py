@@ -184,3 +184,15 @@ def stream(server: KeyServer, path: str):  # type: ignore[no-untyped-def]
     response = connection.getresponse()
     assert (response.status, response.headers["Content-Type"]) == (200, "application/x-ndjson")
     return iter(response.readline, b"")
+
+
+def test_a_renewed_certificate_is_served_without_a_signal(tmp_path: Path, engine: dict[str, str]) -> None:
+    with running(tmp_path, environment=engine) as server, server.client() as old:
+        old.version()
+        new = make_identity(tmp_path, "new")
+        (tmp_path / "server.key").write_bytes(new.key.read_bytes())
+        (tmp_path / "server.cert").write_bytes(new.cert.read_bytes())
+        wait_for(lambda: "TLS files changed: reloaded" in server.stderr, lambda: server.stderr)
+        with server.client() as client:
+            client.version()
+        old.version()

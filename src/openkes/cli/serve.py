@@ -14,8 +14,10 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from openkes import front
+from openkes.cli.watch import FileWatch
 from openkes.config import tls
 from openkes.config.schema import Config, FSSettings, KeyStoreSettings, MemorySettings
 from openkes.errors import OperatorError
@@ -35,6 +37,8 @@ from openkes.server.metrics import Metrics
 from openkes.server.state import Settings, State
 
 _log = logging.getLogger("openkes.server")
+
+WATCH_INTERVAL = 2.0  # seconds between looks at the TLS files
 
 #: Reads the configuration again, for SIGHUP.
 Loader = Callable[[], Config]
@@ -61,6 +65,15 @@ class Running:
         except front.TLSFilesError as error:
             raise OperatorError(str(error), "mend the files that 'tls:' names, then send SIGHUP again") from None
         self.state.settings, self.state.audit, self.config = settings, audit, config
+        self.state.certificate_not_after = material.not_after.timestamp()
+
+    def reload_tls(self) -> None:
+        """The TLS files alone; OperatorError changes nothing."""
+        material = _material(self.config)
+        try:
+            self.front.reload(front.TLSFiles(material.chain, material.key, material.client_ca))
+        except front.TLSFilesError as error:
+            raise OperatorError(str(error), "mend the files that 'tls:' names") from None
         self.state.certificate_not_after = material.not_after.timestamp()
 
     def stop(self) -> None:
@@ -107,6 +120,9 @@ def start(config: Config, engine: bool | None = None) -> Running:
     """OperatorError names what is missing, taken or unreadable, and what to do."""
     # Keys must not end up in a core file.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # A connection is a descriptor, and the soft limit is often 1,024: too few for a fleet.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     material = _material(config)
     metrics = Metrics()
     store = MeasuredStore(_open_store(config.keystore), metrics.observe_store)
@@ -129,13 +145,27 @@ def start(config: Config, engine: bool | None = None) -> Running:
     return Running(config, state, running)
 
 
-def wait(running: Running, load: Loader | None) -> None:
-    """Until SIGTERM or SIGINT. Blocks the calling (main) thread."""
-    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+Signals = queue.SimpleQueue[int]
+
+
+def catch_signals() -> Signals:
+    """SIGTERM, SIGINT and SIGHUP from now on. Before `start`: a SIGHUP that comes early must not end the process."""
+    signals: Signals = queue.SimpleQueue()
     for handled in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(handled, lambda received, _: signals.put(received))
+    return signals
+
+
+def wait(running: Running, load: Loader | None, signals: Signals) -> None:
+    """Until SIGTERM or SIGINT. Blocks the calling (main) thread."""
+    watch = FileWatch(_tls_paths(running.config))
     while True:
-        number = signals.get()
+        try:
+            number = signals.get(timeout=WATCH_INTERVAL)
+        except queue.Empty:
+            if watch.changed(_tls_paths(running.config)):
+                _reload_tls(running)
+            continue
         if number != signal.SIGHUP:
             _log.info("%s: finishing what runs, then stopping", signal.Signals(number).name)
             return
@@ -148,6 +178,21 @@ def wait(running: Running, load: Loader | None) -> None:
             _log.error("SIGHUP: %s%s; everything stays as it was", error, f" ({error.hint})" if error.hint else "")
         else:
             _log.info("SIGHUP: configuration and TLS files reloaded")
+
+
+def _tls_paths(config: Config) -> list[Path]:
+    named = (config.tls.key, config.tls.cert, config.tls.client_ca)
+    return [path for path in named if path is not None]
+
+
+def _reload_tls(running: Running) -> None:
+    try:
+        running.reload_tls()
+    except OperatorError as error:
+        # Key and certificate are replaced one after the other: the next look finds both.
+        _log.warning("TLS files changed, and cannot be used (yet): %s; the old ones stay", error)
+    else:
+        _log.info("TLS files changed: reloaded")
 
 
 def _material(config: Config) -> tls.Material:

@@ -98,11 +98,12 @@ def check(file: Path, offline: bool) -> None:
 
 
 def _run(config: Config, load: serve.Loader | None, engine: bool | None) -> None:
+    signals = serve.catch_signals()
     running = serve.start(config, engine)
     for line in _banner(config, running):
         click.echo(line, err=True)
     try:
-        serve.wait(running, load)
+        serve.wait(running, load, signals)
     finally:
         running.stop()
 

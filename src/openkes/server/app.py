@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from openkes import api
 from openkes.errors import APIError, Code
-from openkes.server import failures, guard, proxy, routes, wire
+from openkes.server import failures, guard, proxy, routes, system, wire
 from openkes.server.audit import Record
 from openkes.server.audit import now as wall_clock
 from openkes.server.logs import Subscription
@@ -72,6 +72,7 @@ def _add(app: Flask, state: State, spec: api.Spec) -> None:
 
 def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
     handler = routes.HANDLERS[spec.name]
+    deadline = state.deadline
 
     def view(name: str = "") -> Response:
         g.route = spec.name
@@ -79,7 +80,9 @@ def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
         peer = request.environ["openkes.peer"] = proxy.caller(state.settings.proxy, request)
         guard.check(state.settings, spec, spec.path + name, peer)
         body = routes.check_size(spec, request.get_data(cache=False))
-        answer = handler(routes.Call(state, peer, name, body))
+        call = routes.Call(state, peer, name, body)
+        limit = system.timeout(spec, state.settings.api.get(spec.path))
+        answer = deadline.run(lambda: handler(call), limit) if limit else handler(call)
         return _response(answer)
 
     return view

@@ -13,6 +13,7 @@ from openkes.config.schema import Config, Proxy, RouteSettings
 from openkes.keystore.cache import KeyCache
 from openkes.policy import Policy
 from openkes.server.audit import AuditLog, NoAuditLog, Record
+from openkes.server.deadline import Deadline
 from openkes.server.logs import Hub
 from openkes.server.metrics import Metrics
 
@@ -48,6 +49,7 @@ class State:
     metrics: Metrics = field(default_factory=Metrics)
     audit_lines: Hub = field(default_factory=Hub)
     error_lines: Hub = field(default_factory=Hub)
+    deadline: Deadline = field(default_factory=Deadline)
     certificate_not_after: float | None = None  # seconds since 1970
     started: float = field(default_factory=time.monotonic)
     version: str = __version__

@@ -7,6 +7,7 @@ import platform
 import time
 
 from openkes import api
+from openkes.config.schema import RouteSettings
 from openkes.errors import APIError, Code
 from openkes.keystore import Unreachable
 from openkes.server import wire
@@ -58,13 +59,13 @@ def routes(state: State) -> bytes:
                 "method": spec.method,
                 "path": spec.path,
                 "max_body": spec.max_body,
-                "timeout": int(_timeout(spec, changed.get(spec.path))),
+                "timeout": int(timeout(spec, changed.get(spec.path))),
             }
             for spec in api.SPECS
         ]
     )
 
 
-def _timeout(spec: api.Spec, changed: object) -> float:
-    timeout = getattr(changed, "timeout", None)
-    return spec.timeout if timeout is None else float(timeout)
+def timeout(spec: api.Spec, changed: RouteSettings | None) -> float:
+    """Seconds a call of this route may take, 0 for no limit."""
+    return spec.timeout if changed is None or changed.timeout is None else changed.timeout
