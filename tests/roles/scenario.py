@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def run(name: str, **environment: str) -> Outcome:
         # Hosts of a test run that was killed go away with it.
         "OPENKES_HOSTS_OWNER": str(os.getpid()),
     }
-    with path.open("wb") as out:
+    # A folder, and with it hosts, of this run alone: somebody may be at work on the same scenario.
+    with tempfile.TemporaryDirectory() as top, path.open("wb") as out:
+        env["MOLECULE_EPHEMERAL_DIRECTORY"] = str(Path(top) / f"{name}-{Path(top).name}")
         done = subprocess.run(
             [ROOT / "tools/molecule.sh", "test", "-s", name],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=ROOT, check=False,
