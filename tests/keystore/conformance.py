@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -108,6 +109,36 @@ class Conformance:
         assert (len(won), len(lost)) == (1, 7)
         assert store.get("contended") == won[0]
 
+    def test_replace(self, store: KeyStore) -> None:
+        store.create("key", b"old")
+        store.replace("key", b"old", b"new")
+        assert store.get("key") == b"new"
+
+    def test_replace_of_another_value_changes_nothing(self, store: KeyStore) -> None:
+        store.create("key", b"value")
+        with pytest.raises(KeyExists):
+            store.replace("key", b"other", b"new")
+        assert store.get("key") == b"value"
+
+    def test_replace_of_an_absent_key(self, store: KeyStore) -> None:
+        with pytest.raises(KeyNotFound):
+            store.replace("absent", b"old", b"new")
+        assert store.list("", 10).names == []
+
+    def test_one_of_many_replacers_wins(self, store: KeyStore) -> None:
+        store.create("contended", b"old")
+        barrier = threading.Barrier(8)
+        won: list[bytes] = []
+
+        def replacer(value: bytes) -> None:
+            barrier.wait()
+            with contextlib.suppress(KeyExists):
+                store.replace("contended", b"old", value)
+                won.append(value)
+
+        run_all([lambda i=i: replacer(b"value-%d" % i) for i in range(8)])
+        assert [store.get("contended")] == won
+
     def test_status_has_a_latency(self, store: KeyStore) -> None:
         assert store.status().latency >= 0
 
@@ -116,6 +147,7 @@ class Conformance:
         [
             lambda store: store.create("key", b"value"),
             lambda store: store.get("key"),
+            lambda store: store.replace("key", b"old", b"new"),
             lambda store: store.delete("key"),
             lambda store: store.list("", 1),
             lambda store: store.status(),

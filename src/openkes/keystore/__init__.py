@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 
 class KeyExists(Exception):
-    """`create` found the name taken."""
+    """`create` found the name taken, or `replace` found another value than expected."""
 
 
 class KeyNotFound(Exception):
@@ -45,6 +45,10 @@ class KeyStore(Protocol):
 
     def get(self, name: str) -> bytes:
         """The stored bytes. KeyNotFound, Unreachable."""
+
+    def replace(self, name: str, old: bytes, new: bytes) -> None:
+        """Atomic compare-and-set, durable on return. KeyNotFound, KeyExists (it is not `old` any more),
+        Unreachable."""
 
     def delete(self, name: str) -> None:
         """KeyNotFound, Unreachable."""

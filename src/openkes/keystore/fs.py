@@ -8,10 +8,12 @@ fails where the name is taken. Names of its own start with a dot, which no key n
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,6 +59,16 @@ class FileStore:
     def _create(self, file: Path, value: bytes) -> None:
         if file.exists():
             raise KeyExists(file.name)
+        with self._written(value) as temporary:
+            try:
+                os.link(temporary, file)
+            except FileExistsError:
+                raise KeyExists(file.name) from None
+        _sync_folder(self._path)
+
+    @contextmanager
+    def _written(self, value: bytes) -> Iterator[Path]:
+        """A synced file with `value` under a name of its own, gone at the end unless it was renamed."""
         temporary = self._path / f"{_TEMPORARY}{secrets.token_hex(8)}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -64,13 +76,9 @@ class FileStore:
                 stream.write(value)
                 stream.flush()
                 os.fsync(stream.fileno())
-            try:
-                os.link(temporary, file)
-            except FileExistsError:
-                raise KeyExists(file.name) from None
+            yield temporary
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(self._path)
 
     def get(self, name: str) -> bytes:
         return self._guard(lambda: self._get(self._file(name)))
@@ -82,16 +90,37 @@ class FileStore:
             self._check_folder()
             raise KeyNotFound(file.name) from None
 
+    def replace(self, name: str, old: bytes, new: bytes) -> None:
+        self._guard(lambda: self._replace(self._file(name), old, new))
+
+    def _replace(self, file: Path, old: bytes, new: bytes) -> None:
+        with self._written(new) as temporary, self._alone():
+            if self._get(file) != old:
+                raise KeyExists(file.name)
+            temporary.rename(file)
+            _sync_folder(self._path)
+
     def delete(self, name: str) -> None:
         self._guard(lambda: self._delete(self._file(name)))
 
     def _delete(self, file: Path) -> None:
+        with self._alone():
+            try:
+                file.unlink()
+            except FileNotFoundError:
+                self._check_folder()
+                raise KeyNotFound(file.name) from None
+            _sync_folder(self._path)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread or process replaces or deletes meanwhile: comparing and renaming are two steps."""
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            file.unlink()
-        except FileNotFoundError:
-            self._check_folder()
-            raise KeyNotFound(file.name) from None
-        _sync_folder(self._path)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def list(self, prefix: str, limit: int, start: str = "") -> Page:
         return self._guard(lambda: page_of(self._names(), prefix, limit, start))

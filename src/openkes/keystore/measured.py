@@ -26,6 +26,9 @@ class MeasuredStore:
     def get(self, name: str) -> bytes:
         return self._measure("get", lambda: self._store.get(name))
 
+    def replace(self, name: str, old: bytes, new: bytes) -> None:
+        self._measure("replace", lambda: self._store.replace(name, old, new))
+
     def delete(self, name: str) -> None:
         self._measure("delete", lambda: self._store.delete(name))
 

@@ -32,6 +32,15 @@ class MemoryStore:
             except KeyError:
                 raise KeyNotFound(name) from None
 
+    def replace(self, name: str, old: bytes, new: bytes) -> None:
+        with self._lock:
+            self._check_open()
+            if name not in self._entries:
+                raise KeyNotFound(name)
+            if self._entries[name] != old:
+                raise KeyExists(name)
+            self._entries[name] = new
+
     def delete(self, name: str) -> None:
         with self._lock:
             self._check_open()
