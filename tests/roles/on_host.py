@@ -78,7 +78,8 @@ def files_with_private_keys(host: Any) -> set[str]:
     """Return all files of the host that hold a private key in PEM, the host's own SSH keys aside."""
     # The pattern is split so that this very command line, or a copy of it in a log, is no hit.
     found = host.run(
-        "grep -rlsE --exclude='*.py' --exclude='*.pyc' -e '-----BEGIN ([A-Z]+ )?PRIVAT[E] KEY' /etc /home /opt /root /srv /tmp /var"
+        "grep -rlsE --exclude='*.py' --exclude='*.pyc' -e '-----BEGIN ([A-Z]+ )?PRIVAT[E] KEY'"
+        " /etc /home /opt /root /srv /tmp /var"
     ).stdout
     return {path for path in found.splitlines() if not path.startswith("/etc/ssh/")}
 
