@@ -40,10 +40,13 @@ def test_keys_are_there_for_the_next_process(folder: Path) -> None:
 def test_a_half_written_file_of_a_killed_server_is_cleared(folder: Path) -> None:
     store = FileStore(folder)
     store.create("key", b"entry")
-    (folder / ".tmp-0123456789abcdef").write_bytes(b"ent")
+    left, young = folder / ".tmp-0123456789abcdef", folder / ".tmp-fedcba9876543210"
+    for file in (left, young):
+        file.write_bytes(b"ent")
+    os.utime(left, (0, 0))
     store = FileStore(folder)
     assert store.list("", 10).names == ["key"]
-    assert sorted(file.name for file in folder.iterdir()) == ["key"]
+    assert sorted(file.name for file in folder.iterdir()) == [young.name, "key"]
 
 
 def test_foreign_files_are_not_keys_and_stay(folder: Path) -> None:

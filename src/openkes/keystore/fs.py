@@ -23,6 +23,7 @@ from openkes.keystore.paging import page_of
 
 _T = TypeVar("_T")
 _TEMPORARY = ".tmp-"
+_LEFTOVER_AGE = 600.0  # seconds; writing a few hundred bytes takes far less, even on a bad disk
 _HINTS = {
     errno.ENOSPC: "free some space there, then try again",
     errno.EDQUOT: "raise the quota or free some space, then try again",
@@ -49,7 +50,9 @@ class FileStore:
             _sync_folder(self._path.parent)
         with os.scandir(self._path) as entries:
             # What a killed server left half-written. It never had a key's name, so nothing is lost with it.
-            leftovers = [entry.path for entry in entries if entry.name.startswith(_TEMPORARY)]
+            # A young one may be another process's that is still writing.
+            old = time.time() - _LEFTOVER_AGE
+            leftovers = [e.path for e in entries if e.name.startswith(_TEMPORARY) and e.stat().st_mtime < old]
         for leftover in leftovers:
             Path(leftover).unlink(missing_ok=True)
 
