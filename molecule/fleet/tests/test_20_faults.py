@@ -125,7 +125,7 @@ def test_a_failed_restart_is_made_up_for_by_the_next_run(site: Site, east: dict[
         f"sed -i 's/^MINIO_KMS_KES_KEY_NAME=.*/MINIO_KMS_KES_KEY_NAME=by-hand/' {ENVIRONMENT}"
     )
     try:
-        failed = site(kes_minio_timeout=10)
+        failed = site(kes_minio_health_timeout=10)
         assert failed.returncode != 0
         assert "minio-e2" in failed.stdout
     finally:
