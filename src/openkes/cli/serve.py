@@ -19,14 +19,13 @@ from pathlib import Path
 from openkes import front
 from openkes.cli.watch import FileWatch
 from openkes.config import tls
-from openkes.config.schema import Config, FSSettings, KeyStoreSettings, MemorySettings
+from openkes.config.schema import Config, KeyStoreSettings, MemorySettings
+from openkes.config.stores import open_store
 from openkes.errors import OperatorError
 from openkes.front.wsgi import application_from_wsgi
-from openkes.keystore import KeyExists, KeyStore, Unreachable
+from openkes.keystore import KeyExists, Unreachable
 from openkes.keystore.cache import KeyCache
-from openkes.keystore.fs import FileStore
 from openkes.keystore.measured import MeasuredStore
-from openkes.keystore.memory import MemoryStore
 from openkes.keystore.probe import ProbeFailed, probe
 from openkes.server import keys
 from openkes.server.app import create_app
@@ -106,7 +105,7 @@ def check_store(settings: KeyStoreSettings) -> str:
         if not settings.path.parent.is_dir():
             raise OperatorError(f"keystore.fs.path: {settings.path.parent} is not a folder", "make it, or mount it")
         return f"folder {settings.path}: is made when the server starts"
-    store = _open_store(settings)
+    store = open_store(settings)
     try:
         probe(store)
     except ProbeFailed as error:
@@ -125,7 +124,7 @@ def start(config: Config, engine: bool | None = None) -> Running:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     material = _material(config)
     metrics = Metrics()
-    store = MeasuredStore(_open_store(config.keystore), metrics.observe_store)
+    store = MeasuredStore(open_store(config.keystore), metrics.observe_store)
     cache = KeyCache(store, config.cache)
     _create_missing(config, cache)
     state = State(Settings.of(config), cache, _open_audit(config), metrics)
@@ -201,15 +200,6 @@ def _material(config: Config) -> tls.Material:
     if warning:
         _log.warning("%s", warning)
     return material
-
-
-def _open_store(settings: KeyStoreSettings) -> KeyStore:
-    if not isinstance(settings, FSSettings):
-        return MemoryStore()
-    try:
-        return FileStore(settings.path)
-    except Unreachable as error:
-        raise OperatorError(str(error), "keystore.fs.path names the folder of the keys") from None
 
 
 def _create_missing(config: Config, cache: KeyCache) -> None:
