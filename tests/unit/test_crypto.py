@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openkes.crypto import ciphertext, entry
+from openkes.crypto import ciphertext
 from openkes.crypto.aead import Algorithm, NotAuthentic, hchacha20
-from openkes.crypto.entry import Key, MalformedEntry
 
 algorithms = st.sampled_from(list(Algorithm))
 keys = st.binary(min_size=32, max_size=32)
@@ -47,35 +46,3 @@ def test_no_flipped_bit_opens(algorithm: Algorithm) -> None:
 def test_anything_else_is_the_one_error(algorithm: Algorithm, data: bytes) -> None:
     with pytest.raises(NotAuthentic):
         ciphertext.decrypt(algorithm, bytes(32), data, b"")
-
-
-@given(algorithms, keys, st.one_of(st.none(), keys), st.integers(0, 2**62), st.text(max_size=64))
-def test_every_entry_comes_back(
-    algorithm: Algorithm, key: bytes, hmac_key: bytes | None, created_at: int, created_by: str
-) -> None:
-    written = Key(algorithm, key, hmac_key, created_at, created_by)
-    assert entry.decode(entry.encode(written) + b"\n") == written
-
-
-@settings(max_examples=500)
-@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda t: ("{" + t).encode())))
-def test_no_entry_but_the_typed_error(data: bytes) -> None:
-    try:
-        entry.decode(data)
-    except MalformedEntry as error:
-        assert str(error)
-
-
-def test_every_prefix_of_an_entry_is_detected() -> None:
-    whole = entry.encode(Key(Algorithm.AES256, bytes(range(32)), bytes(range(32)), 1, "c" * 64))
-    key = entry.decode(whole)
-    for length in range(len(whole)):
-        try:
-            # A cut at a field's end is a shorter entry; what must never come out is another key.
-            assert entry.decode(whole[:length]).key == key.key
-        except MalformedEntry:
-            continue
-
-
-def test_a_key_shows_no_bytes_in_its_repr() -> None:
-    assert "key=" not in repr(Key(Algorithm.AES256, b"s" * 32, b"h" * 32, 1, "me"))

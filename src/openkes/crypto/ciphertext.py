@@ -52,7 +52,7 @@ _msgpack_form = msgspec.msgpack.Decoder(tuple[str, str, bytes, bytes, bytes])
 def _from_json(data: bytes) -> Parts | None:
     try:
         form = _json_form.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     algorithm = _JSON_AEAD.get(form.aead)
     return None if algorithm is None else Parts(algorithm, form.sealed, form.iv, form.nonce)
@@ -61,7 +61,7 @@ def _from_json(data: bytes) -> Parts | None:
 def _from_msgpack(data: bytes) -> Parts | None:
     try:
         aead, _, iv, nonce, sealed = _msgpack_form.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     algorithm = _MSGPACK_AEAD.get(aead)
     return None if algorithm is None else Parts(algorithm, sealed, iv, nonce)

@@ -1,144 +1,164 @@
 """Stored key entries: base64 of a protobuf message, and the older JSON form.
 
-Owns the bytes of an entry and the `Key` they stand for. Must not know where entries are kept.
-Entries are written so that upstream reads them: the same fields, the same numbers, nothing required beyond.
+Owns the bytes of an entry. Must not know where entries are kept. Upstream reads what is written here: the same
+fields and numbers, and what is new stands in fields that it ignores (see `entry_schema`).
 """
 
 from __future__ import annotations
 
 import binascii
-import json
+import hmac
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
-from openkes.crypto import timestamp
-from openkes.crypto.aead import BY_NAME, BY_NUMBER, KEY_SIZE, Algorithm
+from openkes.crypto.aead import BY_NUMBER, KEY_SIZE, Algorithm
+from openkes.crypto.entry_json import decode_json
+from openkes.crypto.entry_schema import entry_class
+from openkes.crypto.key import Key, Version
+from openkes.crypto.malformed import MalformedEntry
+
+__all__ = ["Key", "MalformedEntry", "Version", "decode", "encode"]
 
 HMAC_SHA256 = 1
 _SECOND = 1_000_000_000
+_Entry = entry_class()
+_TAG_SIZE = 32
+#: Field 15, 32 bytes. The tag comes first: cut anywhere, an entry is not mistaken for one without a tag.
+_TAG_HEADER = bytes([15 << 3 | 2, _TAG_SIZE])
+_TAG_CONTEXT = b"openkes entry 1\0"
 
 
-class MalformedEntry(ValueError):
-    """The stored bytes are not an entry; the text says why, never what they are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """`key` and `hmac_key` (None in old entries) are 32 bytes; `created_at` is nanoseconds since 1970 UTC, None
-    where it was not recorded; `created_by` an identity or ""."""
-
-    algorithm: Algorithm
-    key: bytes = field(repr=False)
-    hmac_key: bytes | None = field(repr=False)
-    created_at: int | None
-    created_by: str
-
-
-def _message_class() -> type[Message]:
-    """The schema as data: generated code would tie the package to one protobuf release."""
-    field_type = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="openkes/entry.proto", package="openkes.entry", syntax="proto3",
-        dependency=["google/protobuf/timestamp.proto"],
-    )  # fmt: skip
-
-    def add(owner: Any, name: str, number: int, kind: int, type_name: str = "") -> None:
-        label = field_type.LABEL_OPTIONAL
-        owner.field.add(name=name, number=number, type=kind, type_name=type_name or None, label=label)
-
-    for name, second in (("CipherKey", "Type"), ("HMACKey", "Hash")):
-        part = file.message_type.add(name=name)
-        add(part, "Key", 1, field_type.TYPE_BYTES)
-        add(part, second, 2, field_type.TYPE_UINT32)
-    entry = file.message_type.add(name="Entry")
-    add(entry, "Key", 1, field_type.TYPE_MESSAGE, ".openkes.entry.CipherKey")
-    add(entry, "HMACKey", 2, field_type.TYPE_MESSAGE, ".openkes.entry.HMACKey")
-    add(entry, "CreatedAt", 3, field_type.TYPE_MESSAGE, ".google.protobuf.Timestamp")
-    add(entry, "CreatedBy", 4, field_type.TYPE_STRING)
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(timestamp_pb2.DESCRIPTOR.serialized_pb)
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("openkes.entry.Entry"))
-
-
-_Entry: Any = _message_class()
-
-
-def encode(key: Key) -> bytes:
-    """The text to store, without a newline."""
+def encode(key: Key, name: str = "", tagged: bool = True) -> bytes:
+    """The text to store, without a newline. `tagged` False: upstream's bytes, for a key without anything newer."""
     message = _Entry()
-    message.Key.Key = key.key
-    message.Key.Type = key.algorithm.number
+    _put_cipher_key(message.Key, key.algorithm, key.key)
     if key.hmac_key is not None:
         message.HMACKey.Key = key.hmac_key
         message.HMACKey.Hash = HMAC_SHA256
-    if key.created_at is not None:
-        message.CreatedAt.seconds, message.CreatedAt.nanos = divmod(key.created_at, _SECOND)
+    _put_time(message, "CreatedAt", key.created_at)
     message.CreatedBy = key.created_by
-    return b64encode(message.SerializeToString())
+    if key.is_rotated:
+        message.Version = key.version
+    for version in key.older:
+        older = message.Older.add()
+        _put_cipher_key(older.Key, version.algorithm, version.key)
+        _put_time(older, "CreatedAt", version.created_at)
+        older.CreatedBy = version.created_by
+        older.Version = version.number
+    _put_time(message, "DeletedAt", key.deleted_at)
+    _put_time(message, "PurgeAt", key.purge_at)
+    if not tagged:
+        return b64encode(message.SerializeToString())
+    message.Name = name
+    body = message.SerializeToString()
+    return b64encode(_TAG_HEADER + _tag(key.key, body) + body)
 
 
-def decode(text: bytes) -> Key:
-    """Either form; white space around it is ignored. MalformedEntry for everything else."""
+def decode(text: bytes, name: str = "") -> Key:
+    """Either form; white space around it is ignored. MalformedEntry for everything else, also for an entry that was
+    stored under another name than `name`."""
     text = text.strip()
     if not text:
         raise MalformedEntry("it is empty")
     if text[:1] == b"{":
-        return _decode_json(text)
-    return _decode_protobuf(text)
-
-
-def _decode_protobuf(text: bytes) -> Key:
+        return decode_json(text)
+    data = _base64(text)
     try:
-        message = _Entry.FromString(b64decode(text, validate=True))
-    except binascii.Error:
-        raise MalformedEntry("it is neither base64 nor JSON") from None
+        message = _Entry.FromString(data)
     except DecodeError:
         raise MalformedEntry("it is not a protobuf message of the expected form") from None
-    algorithm = BY_NUMBER.get(message.Key.Type)
-    if algorithm is None:
-        raise MalformedEntry(f"its algorithm number {message.Key.Type} is unknown")
+    key = _key(message)
+    if key.tagged:
+        _check_tag(message, key, data)
+        if name and message.Name and message.Name != name:
+            raise MalformedEntry(f"it was stored under the name {message.Name}")
+    return key
+
+
+def _base64(text: bytes) -> bytes:
+    try:
+        data = b64decode(text, validate=True)
+    except binascii.Error:
+        raise MalformedEntry("it is neither base64 nor JSON") from None
+    if b64encode(data) != text:
+        raise MalformedEntry("its last base64 character has been changed")
+    return data
+
+
+def _key(message: Any) -> Key:
+    if _has_unknown(message):
+        raise MalformedEntry("it has fields that this version does not know: damaged, or written by a newer openkes")
     hmac_key = None
     if message.HasField("HMACKey"):
         if message.HMACKey.Hash != HMAC_SHA256:
             raise MalformedEntry(f"its HMAC hash number {message.HMACKey.Hash} is unknown")
-        hmac_key = _key(message.HMACKey.Key, "HMAC key")
-    created_at = None
-    if message.HasField("CreatedAt"):
-        created_at = message.CreatedAt.seconds * _SECOND + message.CreatedAt.nanos
-    return Key(algorithm, _key(message.Key.Key, "key"), hmac_key, created_at, message.CreatedBy)
+        hmac_key = _raw(message.HMACKey.Key, "HMAC key")
+    algorithm, raw = _cipher_key(message.Key)
+    return Key(
+        algorithm=algorithm,
+        key=raw,
+        hmac_key=hmac_key,
+        created_at=_time(message, "CreatedAt"),
+        created_by=message.CreatedBy,
+        version=message.Version or 1,
+        older=tuple(_older(older) for older in message.Older),
+        deleted_at=_time(message, "DeletedAt"),
+        purge_at=_time(message, "PurgeAt"),
+        tagged=bool(message.Tag),
+    )
 
 
-def _decode_json(text: bytes) -> Key:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        raise MalformedEntry("it starts like JSON and is not") from None
-    if not isinstance(document, dict):
-        raise MalformedEntry("it is JSON, but not an object")
-    # Go writes the zero value of these fields as "" or leaves them out.
-    name = document.get("algorithm") or Algorithm.AES256.text
-    algorithm = BY_NAME.get(name) if isinstance(name, str) else None
+def _older(message: Any) -> Version:
+    algorithm, raw = _cipher_key(message.Key)
+    return Version(message.Version, algorithm, raw, _time(message, "CreatedAt"), message.CreatedBy)
+
+
+def _check_tag(message: Any, key: Key, data: bytes) -> None:
+    head = len(_TAG_HEADER) + _TAG_SIZE
+    if data[:head] != _TAG_HEADER + message.Tag or not hmac.compare_digest(message.Tag, _tag(key.key, data[head:])):
+        raise MalformedEntry("its integrity tag does not match: bytes have been changed or lost")
+
+
+def _tag(raw: bytes, body: bytes) -> bytes:
+    return hmac.digest(raw, _TAG_CONTEXT + body, "sha256")
+
+
+def _has_unknown(message: Any) -> bool:
+    parts = [message, message.Key, message.HMACKey, *message.Older, *(older.Key for older in message.Older)]
+    return any(len(UnknownFieldSet(part)) for part in parts)
+
+
+def _put_cipher_key(message: Any, algorithm: Algorithm, raw: bytes) -> None:
+    message.Key = raw
+    message.Type = algorithm.number
+
+
+def _cipher_key(message: Any) -> tuple[Algorithm, bytes]:
+    algorithm = BY_NUMBER.get(message.Type)
     if algorithm is None:
-        raise MalformedEntry("its algorithm is unknown")
-    try:
-        raw = b64decode(document["bytes"], validate=True)
-        created_at = timestamp.from_text(document["created_at"]) if document.get("created_at") else None
-    except KeyError:
-        raise MalformedEntry("it has no key bytes") from None
-    except (binascii.Error, TypeError, ValueError):
-        raise MalformedEntry("its key bytes or its time cannot be read") from None
-    created_by = document.get("created_by") or ""
-    if not isinstance(created_by, str):
-        raise MalformedEntry("its creator is not text")
-    return Key(algorithm, _key(raw, "key"), None, created_at, created_by)
+        raise MalformedEntry(f"its algorithm number {message.Type} is unknown")
+    return algorithm, _raw(message.Key, "key")
 
 
-def _key(raw: bytes, what: str) -> bytes:
+def _put_time(message: Any, field: str, ns: int | None) -> None:
+    if ns is not None:
+        time = getattr(message, field)
+        time.seconds, time.nanos = divmod(ns, _SECOND)
+        # An all-zero time is a set time too: presence counts.
+        time.SetInParent()
+
+
+def _time(message: Any, field: str) -> int | None:
+    if not message.HasField(field):
+        return None
+    time = getattr(message, field)
+    return int(time.seconds * _SECOND + time.nanos)
+
+
+def _raw(raw: bytes, what: str) -> bytes:
     if len(raw) != KEY_SIZE:
         raise MalformedEntry(f"its {what} has {len(raw)} bytes, not {KEY_SIZE}")
     return raw
