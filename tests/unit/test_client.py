@@ -25,10 +25,10 @@ from openkes.client import (
     Endpoint,
     KeyFiles,
     NoAnswer,
+    Patience,
     Reason,
     Trust,
 )
-from openkes.client import transport as transport_module
 from openkes.identity import (
     generate_api_key,
     identity_of_api_key,
@@ -257,10 +257,16 @@ def test_an_api_key_is_shown_as_its_certificate(tls: Identity, monkeypatch: pyte
             assert identity_of_certificate(server.peer) == identity_of_api_key(key)
 
 
-def no_answer(port: int, tls: Identity, who: Identity | None = None, trust: Trust | None = None) -> NoAnswer:
+def no_answer(
+    port: int,
+    tls: Identity,
+    who: Identity | None = None,
+    trust: Trust | None = None,
+    patience: Patience | None = None,
+) -> NoAnswer:
     credentials = KeyFiles(who.key, who.cert) if who else None
     with (
-        Client(Endpoint("127.0.0.1", port), credentials, trust or Trust(tls.cert)) as kes,
+        Client(Endpoint("127.0.0.1", port), credentials, trust or Trust(tls.cert), patience) as kes,
         pytest.raises(NoAnswer) as caught,
     ):
         kes.version()
@@ -289,12 +295,10 @@ def test_closed_during_the_handshake(tls: Identity) -> None:
         assert no_answer(port, tls).reason is Reason.CLOSED
 
 
-def test_hanging_server(tls: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport_module, "CONNECT_SECONDS", 0.2)
-    monkeypatch.setattr(transport_module, "ANSWER_SECONDS", 0.2)
+def test_hanging_server(tls: Identity) -> None:
     done = threading.Event()
     with raw(lambda s: (done.wait(30), None)[1]) as port:
-        assert no_answer(port, tls).reason is Reason.TIMEOUT
+        assert no_answer(port, tls, patience=Patience(0.2, 0.2)).reason is Reason.TIMEOUT
         done.set()
 
 

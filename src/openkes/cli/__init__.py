@@ -21,8 +21,18 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 _COMMANDS = {
     "server": ("openkes.cli.server:server", "Run a key server."),
     "key": ("openkes.cli.key:key", "Create, import, inspect and use keys."),
-    "identity": ("openkes.cli.identity:identity", "Make identities and show whose a certificate is."),
+    "policy": ("openkes.cli.policy:policy", "Show policies and their rules."),
+    "identity": (
+        "openkes.cli.identity:identity",
+        "Make identities, and show what they may do.",
+    ),
+    "ls": ("openkes.cli.ls:ls", "List keys, policies or identities."),
     "status": ("openkes.cli.status:status", "Show whether a server and its key store are well."),
+    "log": ("openkes.cli.log:log", "Show a server's audit or error log as it is written."),
+    "metric": ("openkes.cli.metric:metric", "Show a server's metrics, live on a terminal."),
+    "migrate": ("openkes.cli.migrate:migrate", "Copy keys from one key store to another."),
+    "completion": ("openkes.cli.completion:completion", "Print the completion script for bash, zsh or fish."),
+    "update": ("openkes.cli.update:update", "Say how to upgrade."),
     "tool": ("openkes.cli.tool:tool", "The commands of 2021: `kes tool identity …`."),
 }
 

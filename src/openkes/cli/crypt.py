@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from openkes.cli import keyname, output
+from openkes.cli import complete, keyname, output
 from openkes.cli.options import Connection, connected
 from openkes.errors import OperatorError
 
@@ -17,7 +17,7 @@ _ALWAYS_JSON = click.option("--json", "_json", is_flag=True, expose_value=False,
 
 
 @click.command()
-@click.argument("name", callback=keyname.check)
+@click.argument("name", callback=keyname.check, shell_complete=complete.keys)
 @click.argument("message")
 @click.argument("context", default="")
 @_ALWAYS_JSON
@@ -38,7 +38,7 @@ def encrypt(name: str, message: str, context: str, connection: Connection) -> No
 
 
 @click.command()
-@click.argument("name", callback=keyname.check)
+@click.argument("name", callback=keyname.check, shell_complete=complete.keys)
 @click.argument("ciphertext")
 @click.argument("context", default="")
 @_ALWAYS_JSON
@@ -47,6 +47,10 @@ def decrypt(name: str, ciphertext: str, context: str, connection: Connection) ->
     """Decrypt CIPHERTEXT, base64, or - for base64 on standard input. Prints {"plaintext": base64}.
 
     CONTEXT is the text that was given when encrypting, exactly.
+
+    \b
+    Example:
+      kes key decrypt my-key "$CIPHERTEXT" | jq -r .plaintext | base64 -d
     """
     if ciphertext == _STDIN:
         ciphertext = sys.stdin.read()
@@ -60,7 +64,7 @@ def decrypt(name: str, ciphertext: str, context: str, connection: Connection) ->
 
 
 @click.command()
-@click.argument("name", callback=keyname.check)
+@click.argument("name", callback=keyname.check, shell_complete=complete.keys)
 @click.argument("context", default="")
 @_ALWAYS_JSON
 @connected
@@ -68,6 +72,11 @@ def dek(name: str, context: str, connection: Connection) -> None:
     """Make a data key, plain and encrypted. Prints {"plaintext": base64, "ciphertext": base64}.
 
     CONTEXT is a text that must be given again to decrypt, as for instance {"bucket":"bucket/object"}.
+
+    \b
+    Examples:
+      kes key dek my-key
+      kes key dek my-key '{"bucket":"bucket/object"}'
     """
     with connection.client() as client:
         plaintext, ciphertext = client.generate(name, _context(context))
@@ -75,12 +84,17 @@ def dek(name: str, context: str, connection: Connection) -> None:
 
 
 @click.command()
-@click.argument("name", callback=keyname.check)
+@click.argument("name", callback=keyname.check, shell_complete=complete.keys)
 @click.argument("message")
 @_ALWAYS_JSON
 @connected
 def hmac(name: str, message: str, connection: Connection) -> None:
-    """The HMAC-SHA256 of MESSAGE, a text, or - for the bytes on standard input. Prints {"hmac": base64}."""
+    """The HMAC-SHA256 of MESSAGE, a text, or - for the bytes on standard input. Prints {"hmac": base64}.
+
+    \b
+    Example:
+      kes key hmac my-key - < file
+    """
     data = _bytes(message)
     with connection.client() as client:
         output.as_json({"hmac": _text(client.hmac(name, data))})

@@ -1,4 +1,4 @@
-"""`kes identity new|of`: needs no server."""
+"""`kes identity new|of`: needs no server. The others of the group, which need one, are in `known`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from openkes.cli import duration, output
 from openkes.cli.files import PRIVATE, PUBLIC, write_new
+from openkes.cli.known import info, ls
 from openkes.cli.options import PASSWORD_VARIABLE
 from openkes.cli.paths import FILE
 from openkes.errors import OperatorError
@@ -21,11 +22,15 @@ MAX_FILE = 1024 * 1024  # a chain of certificates is a few KiB
 
 @click.group()
 def identity() -> None:
-    """Make identities and show whose a certificate is.
+    """Make identities, show whose a certificate is and what an identity may do.
 
     An identity is the SHA-256 of a public key, in hex. The server's configuration names identities; they are
     no secret.
     """
+
+
+for _command in (info, ls):
+    identity.add_command(_command)
 
 
 @identity.command()
@@ -79,6 +84,7 @@ def new(
     Examples:
       kes identity new --key root.key --cert root.cert root
       kes identity new --key server.key --cert server.cert --ip 10.1.2.3 --dns kes-1 kes-1
+      kes identity new
     """
     if key_file is None and cert_file is None:
         if subject or ips or dns or encrypt or password_file:
@@ -141,6 +147,11 @@ def of(source: Path, json_wanted: bool) -> None:
     """Print the identity of a certificate (PEM or DER file) or of an API key.
 
     - reads either from standard input, where an API key is not visible to other users as it is in an argument.
+
+    \b
+    Examples:
+      kes identity of root.cert
+      kes identity of - < api-key
     """
     from openkes.identity import API_KEY_PREFIX, APIKeyError, IdentityError  # noqa: PLC0415
 

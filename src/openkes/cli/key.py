@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import click
 
-from openkes.cli import keyname, output
+from openkes.cli import complete, keyname, output
 from openkes.cli.crypt import decrypt, dek, encrypt, hmac
 from openkes.cli.options import Connection, connected
 from openkes.client import ClientError
@@ -87,11 +87,16 @@ def import_(name: str, key_text: str | None, cipher: str, random_key: bool, conn
 
 
 @key.command()
-@click.argument("name", callback=keyname.check)
+@click.argument("name", callback=keyname.check, shell_complete=complete.keys)
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 @connected
 def info(name: str, json_wanted: bool, connection: Connection) -> None:
-    """Show a key's algorithm, age and maker."""
+    """Show a key's algorithm, age and maker.
+
+    \b
+    Example:
+      kes key info my-master-key
+    """
     with connection.client() as client:
         answer = client.describe_key(name)
     if json_wanted:
@@ -102,31 +107,34 @@ def info(name: str, json_wanted: bool, connection: Connection) -> None:
 
 
 @key.command()
-@click.argument("prefix", default="")
+@click.argument("prefix", default="", shell_complete=complete.keys)
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 @connected
 def ls(prefix: str, json_wanted: bool, connection: Connection) -> None:
-    """List the names of keys, all or those that begin with PREFIX."""
-    prefix = prefix.removesuffix("*")
+    """List the names of keys, all or those that begin with PREFIX.
+
+    \b
+    Examples:
+      kes key ls
+      kes key ls my-app --json
+    """
     with connection.client() as client:
-        found, broke_off_at = client.list_keys(prefix)
-    if json_wanted:
-        output.as_json({"names": found, "continue_at": broke_off_at} if broke_off_at else {"names": found})
-        return
-    for name in found:
-        output.data(name)
-    if broke_off_at:
-        output.hint(f"the server broke off before {broke_off_at}: list the rest by longer prefixes")
+        found = client.list_keys(prefix.removesuffix("*"))
+    output.names("names", found, json_wanted)
 
 
 @key.command()
-@click.argument("name", nargs=-1, required=True, callback=keyname.check)
+@click.argument("name", nargs=-1, required=True, callback=keyname.check, shell_complete=complete.keys)
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @connected
 def rm(name: tuple[str, ...], force: bool, connection: Connection) -> None:
     """Delete keys. What they protect cannot be read any more, by anybody.
 
     On a terminal it asks first.
+
+    \b
+    Example:
+      kes key rm old-key
     """
     if not force and sys.stdin.isatty():
         question = f"Delete {', '.join(name)}? What was encrypted with it is lost."

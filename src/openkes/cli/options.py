@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -15,11 +15,12 @@ import click
 
 from openkes.cli import hints
 from openkes.cli.paths import FILE
-from openkes.client import APIKey, Client, ClientError, Credentials, Endpoint, KeyFiles, Trust
+from openkes.client import APIKey, Client, ClientError, Credentials, Endpoint, KeyFiles, Patience, Trust
 from openkes.errors import OperatorError
 
 DEFAULT_SERVER = "https://127.0.0.1:7373"
 PASSWORD_VARIABLE = "KES_CLIENT_KEY_PASSWORD"  # noqa: S105  # the name of it
+CONNECTION_OPTIONS = ("server", "key_file", "cert_file", "api_key_file", "ca", "insecure")
 _SERVER_VARIABLES = ("KES_SERVER", "MINIO_KES_SERVER")
 _API_KEY_VARIABLES = ("KES_API_KEY", "MINIO_KES_API_KEY")
 
@@ -36,11 +37,11 @@ class Connection:
     trust: Trust
 
     @contextmanager
-    def client(self, *, anonymous: bool = False) -> Iterator[Client]:
+    def client(self, *, anonymous: bool = False, patience: Patience | None = None) -> Iterator[Client]:
         """A client whose failures come out as OperatorError with a hint. `anonymous`: no identity is needed."""
         if self.credentials is None and not anonymous:
             raise OperatorError("no client identity is given", hints.SET_IDENTITY)
-        client = Client(Endpoint.parse(self.server), self.credentials, self.trust)
+        client = Client(Endpoint.parse(self.server), self.credentials, self.trust, patience)
         with client:
             try:
                 yield client
@@ -58,23 +59,24 @@ def connected(function: Function) -> Function:
     @click.option("--ca", type=FILE, metavar="PATH", help="Certificates that vouch for the server: file or folder.")
     @click.option("-k", "--insecure", is_flag=True, help="Do not verify the server's certificate.")
     @wraps(function)
-    def command(
-        *args: Any,
-        server: str | None,
-        key_file: Path | None,
-        cert_file: Path | None,
-        api_key_file: Path | None,
-        ca: Path | None,
-        insecure: bool,
-        **kwargs: Any,
-    ) -> Any:
-        url, source = (server, "--server") if server else _server()
-        credentials = _from_options(key_file, cert_file, api_key_file) or _from_environment()
-        ca_path = ca or (Path(value) if (value := os.environ.get("KES_CA_PATH")) else None)
-        connection = Connection(url, source, credentials, Trust(ca_path, insecure))
-        return function(*args, connection=connection, **kwargs)
+    def command(*args: Any, **kwargs: Any) -> Any:
+        given = {name: kwargs.pop(name) for name in CONNECTION_OPTIONS}
+        return function(*args, connection=connection_of(given), **kwargs)
 
     return command  # type: ignore[return-value]
+
+
+def connection_of(given: Mapping[str, Any], ask: Callable[[], str] | None = None) -> Connection:
+    """From the values of CONNECTION_OPTIONS and the environment. `ask`: for the password of an encrypted key.
+
+    UsageError, OperatorError."""
+    ask = ask or ask_password
+    server = given.get("server")
+    url, source = (server, "--server") if server else _server()
+    key, cert, api_key = (given.get(name) for name in ("key_file", "cert_file", "api_key_file"))
+    credentials = _from_options(key, cert, api_key, ask) or _from_environment(ask)
+    ca: Path | None = given.get("ca") or (Path(value) if (value := os.environ.get("KES_CA_PATH")) else None)
+    return Connection(url, source, credentials, Trust(ca, bool(given.get("insecure"))))
 
 
 def _server() -> tuple[str, str]:
@@ -87,17 +89,19 @@ def _first(variables: tuple[str, ...]) -> tuple[str, str]:
     return next(((name, value) for name in variables if (value := os.environ.get(name))), ("", ""))
 
 
-def _from_options(key: Path | None, cert: Path | None, api_key: Path | None) -> Credentials | None:
+def _from_options(
+    key: Path | None, cert: Path | None, api_key: Path | None, ask: Callable[[], str]
+) -> Credentials | None:
     if api_key is not None:
         if key is not None or cert is not None:
             raise click.UsageError("give --api-key-file or --key and --cert, not both")
         return APIKey(_read_api_key(api_key))
     if (key is None) != (cert is None):
         raise click.UsageError("--key and --cert belong together")
-    return KeyFiles(key, cert, ask_password) if key is not None and cert is not None else None
+    return KeyFiles(key, cert, ask) if key is not None and cert is not None else None
 
 
-def _from_environment() -> Credentials | None:
+def _from_environment(ask: Callable[[], str]) -> Credentials | None:
     key, cert = os.environ.get("KES_CLIENT_KEY"), os.environ.get("KES_CLIENT_CERT")
     name, api_key = _first(_API_KEY_VARIABLES)
     if api_key and (key or cert):
@@ -106,7 +110,7 @@ def _from_environment() -> Credentials | None:
     if api_key:
         return APIKey(api_key.strip())
     if key and cert:
-        return KeyFiles(Path(key), Path(cert), ask_password)
+        return KeyFiles(Path(key), Path(cert), ask)
     if key or cert:
         there, missing = ("KES_CLIENT_KEY", "KES_CLIENT_CERT") if key else ("KES_CLIENT_CERT", "KES_CLIENT_KEY")
         raise OperatorError(f"{there} is set but {missing} is not", f"export {missing}=FILE")

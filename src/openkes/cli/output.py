@@ -27,6 +27,18 @@ def table(rows: Iterable[tuple[str, str]], indent: str = "") -> None:
         click.echo(f"{indent}{name:<{width}}  {value}")
 
 
+def names(field: str, found: tuple[list[str], str], json_wanted: bool) -> None:
+    """A listing: (names, where the server broke off or ""). One a line, or {field: names}."""
+    listed, broke_off_at = found
+    if json_wanted:
+        as_json({field: listed, "continue_at": broke_off_at} if broke_off_at else {field: listed})
+        return
+    for name in listed:
+        data(name)
+    if broke_off_at:
+        hint(f"the server broke off before {broke_off_at}: list the rest by longer prefixes")
+
+
 def talk(text: str) -> None:
     """For the person at the terminal."""
     click.echo(text, err=True)

@@ -19,6 +19,11 @@ def status(short: bool, json_wanted: bool, connection: Connection) -> None:
     """Show whether a server and its key store are well.
 
     The exit code is 1 when there is no answer, or when the server cannot reach its key store.
+
+    \b
+    Examples:
+      kes status
+      kes status --short
     """
     with connection.client(anonymous=True) as client:
         answer = client.status()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from openkes.client.api import Client
 from openkes.client.credentials import APIKey, Credentials, KeyFiles
 from openkes.client.failures import AnswerError, ClientError, CredentialsError, NoAnswer, Reason
-from openkes.client.transport import DEFAULT_PORT, Endpoint, Trust
+from openkes.client.transport import DEFAULT_PORT, Endpoint, Patience, Trust
 
 __all__ = [
     "DEFAULT_PORT",
@@ -22,6 +22,7 @@ __all__ = [
     "Endpoint",
     "KeyFiles",
     "NoAnswer",
+    "Patience",
     "Reason",
     "Trust",
 ]

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+import json
+from collections.abc import Iterator
+from typing import Any, Literal
 from urllib.parse import quote
 
 from openkes.client.credentials import Credentials
 from openkes.client.failures import AnswerError
-from openkes.client.transport import Endpoint, Transport, Trust
+from openkes.client.transport import Endpoint, Patience, Transport, Trust
 
 
 class Client:
     """A key server as one identity sees it. Every method raises AnswerError, NoAnswer or CredentialsError."""
 
-    def __init__(self, endpoint: Endpoint, credentials: Credentials | None, trust: Trust | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials | None,
+        trust: Trust | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         self.endpoint = endpoint
         self.credentials = credentials
         self.trust = trust or Trust()
-        self._transport = Transport(endpoint, credentials, self.trust)
+        self._transport = Transport(endpoint, credentials, self.trust, patience)
 
     def __enter__(self) -> Client:
         return self
@@ -41,8 +49,7 @@ class Client:
 
     def list_keys(self, prefix: str = "") -> tuple[list[str], str]:
         """Names with `prefix`, sorted, and "" or the name at which the server broke off (upstream does, at 1,024)."""
-        answer = self._transport.json("GET", _path("list", prefix))
-        return [str(name) for name in answer.get("names") or []], str(answer.get("continue_at") or "")
+        return self._list(_path("list", prefix), "names")
 
     def delete_key(self, name: str) -> None:
         """404 `key does not exist`. What it protected cannot be read again."""
@@ -73,6 +80,26 @@ class Client:
         path = _path("hmac", name)
         return _bytes(self._transport.json("PUT", path, {"message": _text(message)}), "hmac", path)
 
+    def describe_policy(self, name: str) -> dict[str, Any]:
+        """`name`, `created_at`, `created_by`. 404."""
+        return self._transport.json("GET", _path("describe", name, "policy"))
+
+    def read_policy(self, name: str) -> dict[str, Any]:
+        """As `describe_policy`, with `allow` and `deny`: paths to empty dicts, absent where there are none. 404."""
+        return self._transport.json("GET", _path("read", name, "policy"))
+
+    def list_policies(self, prefix: str = "") -> tuple[list[str], str]:
+        """As `list_keys`."""
+        return self._list(_path("list", prefix, "policy"), "names")
+
+    def describe_identity(self, identity: str) -> dict[str, Any]:
+        """`admin` (a bool) or `policy` (a name), `created_at`, `created_by`. 404: in no policy."""
+        return self._transport.json("GET", _path("describe", identity, "identity"))
+
+    def list_identities(self, prefix: str = "") -> tuple[list[str], str]:
+        """As `list_keys`; the admin's among them."""
+        return self._list(_path("list", prefix, "identity"), "identities")
+
     def version(self) -> dict[str, Any]:
         """`version`, `commit`."""
         return self._transport.json("GET", "/version")
@@ -85,9 +112,31 @@ class Client:
         """As on the wire: `version`, `uptime` (s), `keystore_latency` (us) or `keystore_unreachable`, ..."""
         return self._transport.json("GET", "/v1/status")
 
+    def metrics(self) -> str:
+        """Prometheus text."""
+        return self._transport.exchange("GET", "/v1/metrics").decode("utf-8", "replace")
 
-def _path(route: str, name: str) -> str:
-    return f"/v1/key/{route}/{quote(name, safe='*')}"
+    def log(self, kind: Literal["audit", "error"]) -> Iterator[dict[str, Any]]:
+        """The server's log from now on, as it comes, until the server ends it (it stops, or restarts)."""
+        path = f"/v1/log/{kind}"
+        for line in self._transport.lines(path):
+            if not line.strip():
+                continue
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = None
+            if not isinstance(event, dict):
+                raise AnswerError(200, "a line of the log is not a JSON object", "GET", path, from_kes=False)
+            yield event
+
+    def _list(self, path: str, field: str) -> tuple[list[str], str]:
+        answer = self._transport.json("GET", path)
+        return [str(name) for name in answer.get(field) or []], str(answer.get("continue_at") or "")
+
+
+def _path(route: str, name: str, kind: str = "key") -> str:
+    return f"/v1/{kind}/{route}/{quote(name, safe='*')}"
 
 
 def _text(data: bytes) -> str:

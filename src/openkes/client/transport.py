@@ -6,7 +6,10 @@ Must not know the API's routes.
 from __future__ import annotations
 
 import json
+import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +21,26 @@ from openkes.client.failures import AnswerError, ClientError, NoAnswer
 from openkes.client.reasons import reason_of
 
 if TYPE_CHECKING:
-    from urllib3 import HTTPSConnectionPool
+    from urllib3 import BaseHTTPResponse, HTTPSConnectionPool
 
 DEFAULT_PORT = 7373
-CONNECT_SECONDS = 10.0  # a busy server answers a SYN in milliseconds; a dropped one should not block a script
-ANSWER_SECONDS = 20.0  # the server's own limit is 15 s, and its answer says more than ours
+MAX_LINE = 1024 * 1024  # bytes; a log line is a few hundred
+MAX_ERROR = 64 * 1024  # bytes of an error's body that are looked at
+# A stream may say nothing for days; these find out that the other machine is gone.
+_KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds to wait for a connection, and for an answer once there is one."""
+
+    connect: float = 10.0  # a busy server answers a SYN in milliseconds; a dropped one should not block a script
+    answer: float = 20.0  # the server's own limit is 15 s, and its answer says more than ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +113,13 @@ class Trust:
 class Transport:
     """Connections to one server as one identity. Thread-safe as urllib3's pool is."""
 
-    def __init__(self, endpoint: Endpoint, credentials: Credentials | None, trust: Trust) -> None:
+    def __init__(
+        self, endpoint: Endpoint, credentials: Credentials | None, trust: Trust, patience: Patience | None = None
+    ) -> None:
         self.endpoint = endpoint
         self.credentials = credentials
         self.trust = trust
+        self.patience = patience or Patience()
 
     @cached_property
     def _pool(self) -> HTTPSConnectionPool:
@@ -114,27 +135,44 @@ class Transport:
             self.endpoint.port,
             ssl_context=context,
             assert_hostname=False if self.trust.insecure else None,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
+            timeout=urllib3.Timeout(connect=self.patience.connect, read=self.patience.answer),
             retries=False,
+            socket_options=[*urllib3.connection.HTTPConnection.default_socket_options, *_KEEPALIVE],
         )
 
     def exchange(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
         """The body of a 200 answer. AnswerError, NoAnswer, CredentialsError."""
         pool = self._pool
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
         data = None if body is None else json.dumps(body).encode()
         headers = {"Accept": "application/json"}
         if data is not None:
             headers["Content-Type"] = "application/json"
-        try:
+        with _no_answer():
             answer = pool.request(method, path, body=data, headers=headers, redirect=False)
-        except (HTTPError, OSError) as error:
-            reason, detail = reason_of(error)
-            raise NoAnswer(reason, detail) from error
         if answer.status == 200:
             return answer.data
         raise _answer_error(answer.status, answer.data, method, path)
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """The lines of a stream as they come, without their ends, until the server ends it; the same errors.
+
+        ClientError for a line over MAX_LINE."""
+        import urllib3  # noqa: PLC0415
+
+        endless = urllib3.Timeout(connect=self.patience.connect, read=None)
+        headers = {"Accept": "application/x-ndjson"}
+        with _no_answer():
+            answer = self._pool.request(
+                "GET", path, headers=headers, redirect=False, preload_content=False, timeout=endless
+            )
+        try:
+            if answer.status != 200:
+                with _no_answer():
+                    data = answer.read(MAX_ERROR)
+                raise _answer_error(answer.status, data, "GET", path)
+            yield from _split(answer)
+        finally:
+            answer.close()
 
     def json(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The JSON object of a 200 answer; the same errors."""
@@ -151,6 +189,33 @@ class Transport:
         """Close the connections."""
         if "_pool" in self.__dict__:
             self._pool.close()
+
+
+@contextmanager
+def _no_answer() -> Iterator[None]:
+    """What urllib3 and sockets raise comes out as NoAnswer."""
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    try:
+        yield
+    except (HTTPError, OSError) as error:
+        reason, detail = reason_of(error)
+        raise NoAnswer(reason, detail) from error
+
+
+def _split(answer: BaseHTTPResponse) -> Iterator[bytes]:
+    rest = b""
+    while True:
+        with _no_answer():
+            chunk = answer.read1()  # what is there: a line must not wait for the next one
+        if not chunk:
+            break
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
+        if len(rest) > MAX_LINE:
+            raise ClientError(f"the server sent a line of more than {MAX_LINE} bytes")
+    if rest:
+        yield rest
 
 
 def _answer_error(status: int, data: bytes, method: str, path: str) -> AnswerError:
