@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from openkes import api
 from openkes.config import values
-from openkes.config.node import Node, read
+from openkes.config.node import ConfigError, Node, read
 from openkes.config.schema import (
     DEFAULT_ADDRESS,
     TLS,
@@ -52,6 +52,14 @@ def load(file: Path) -> Config:
         log=_log(keys),
         keys=tuple(_key(item) for item in keys["keys"].items()) if "keys" in keys else (),
     )
+
+
+def load_keystore(file: Path) -> KeyStoreSettings:
+    """The section `keystore` alone: the rest may be missing, or another program's. ConfigError."""
+    keys = read(file).section()
+    if "keystore" not in keys:
+        raise ConfigError(f"{file}: section 'keystore' is missing", _MISSING["keystore"])
+    return _keystore(keys["keystore"])
 
 
 _MISSING = {
