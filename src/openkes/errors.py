@@ -75,6 +75,7 @@ class Code(Enum):
     )
     BAD_KEY_SIZE = (406, "invalid key size for '{cipher}': {size} bytes, expected 32", "import: wrong length")
     NO_HMAC_KEY = (409, "key '{name}' has no HMAC key: it was made by an old version", "hmac on an old entry")
+    CHANGED = (409, "key '{name}' was changed by somebody else meanwhile: try again", "a lost race between two changes")
     TOO_LARGE = (413, "request body too large", "over the route's limit")
     KEY_CORRUPT = (
         500,

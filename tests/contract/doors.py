@@ -16,6 +16,7 @@ from openkes.front import Peer
 from openkes.identity import identity_of_certificate, new_identity
 from openkes.keystore import KeyStore
 from openkes.keystore.cache import KeyCache
+from openkes.keystore.lifecycle import Lifecycle
 from openkes.keystore.memory import MemoryStore
 from openkes.policy import Policy
 from openkes.server.app import create_app
@@ -48,7 +49,7 @@ class Lines:
 class Doors:
     """A server's application with the identities of the recorded replies."""
 
-    def __init__(self, store: KeyStore | None = None) -> None:
+    def __init__(self, store: KeyStore | None = None, wait: float = 3600.0) -> None:
         certificates = {name: new_identity(name).certificate for name in ("admin", "minio", "unknown")}
         certificates["ca"] = ca_certificate()
         self.identities = {name: identity_of_certificate(pem) for name, pem in certificates.items()}
@@ -59,10 +60,12 @@ class Doors:
         self.audit = Lines()
         self.store = store or MemoryStore()
         cache = KeyCache(self.store)
-        self.state = State(self.settings(), cache, self.audit)  # type: ignore[arg-type]
+        lifecycle = Lifecycle(cache, wait)
+        lifecycle.scan()
+        self.state = State(self.settings(), cache, self.audit, lifecycle)  # type: ignore[arg-type]
         for name in replies.KEYS:
             algorithm = Algorithm.CHACHA20 if "chacha20" in name else Algorithm.AES256
-            cache.create(name, Key(algorithm, os.urandom(32), os.urandom(32), 1, self.identities["admin"]))
+            lifecycle.create(name, Key(algorithm, os.urandom(32), os.urandom(32), 1, self.identities["admin"]))
         self.app = create_app(self.state)
         self.door = create_door(self.state)
         self.hot_answers = 0

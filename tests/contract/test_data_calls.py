@@ -223,3 +223,59 @@ def test_the_table_of_routes_shows_changed_limits(call: Any, doors: Doors) -> No
         15,
         0,
     )
+
+
+def test_after_a_rotation_every_older_ciphertext_opens(call: Any) -> None:
+    made = []
+    for number in range(1, 5):
+        reply = json.loads(call("PUT", f"/v1/key/generate/{KEY}", {"context": text(b"c")}).body)
+        assert reply.get("version", 1) == number
+        made.append(reply)
+        rotated = call("PUT", f"/v1/key/rotate/{KEY}")
+        assert json.loads(rotated.body) == {"version": number + 1}
+    for reply in made:
+        for version in ({}, {"version": reply.get("version", 1)}, {"version": 99}):
+            request = {"ciphertext": reply["ciphertext"], "context": text(b"c"), **version}
+            assert json.loads(call("PUT", f"/v1/key/decrypt/{KEY}", request).body)["plaintext"] == reply["plaintext"]
+
+
+def test_a_rotation_shows_in_describe_and_list(call: Any) -> None:
+    call("PUT", f"/v1/key/rotate/{KEY}")
+    described = json.loads(call("GET", f"/v1/key/describe/{KEY}").body)
+    assert described["version"] == 2
+    assert [version["version"] for version in described["versions"]] == [2, 1]
+    assert json.loads(call("GET", "/v1/key/list/").body)["versions"] == {KEY: 2}
+
+
+def test_a_rotation_leaves_hmacs_as_they_are(call: Any) -> None:
+    before = call("PUT", f"/v1/key/hmac/{KEY}", {"message": text(b"m")}).body
+    call("PUT", f"/v1/key/rotate/{KEY}")
+    assert call("PUT", f"/v1/key/hmac/{KEY}", {"message": text(b"m")}).body == before
+
+
+def test_a_deleted_key_waits_and_comes_back(call: Any) -> None:
+    made = json.loads(call("PUT", f"/v1/key/generate/{KEY}", {}).body)
+    assert call("DELETE", f"/v1/key/delete/{KEY}").status == 200
+    assert KEY not in json.loads(call("GET", "/v1/key/list/").body)["names"]
+    assert list(json.loads(call("GET", "/v1/key/pending/").body)["names"]) == [KEY]
+    created = call("PUT", f"/v1/key/create/{KEY}")
+    assert (created.status, json.loads(created.body)["message"]) == (400, "key already exists")
+    assert call("PUT", f"/v1/key/undelete/{KEY}").status == 200
+    opened = call("PUT", f"/v1/key/decrypt/{KEY}", {"ciphertext": made["ciphertext"]})
+    assert json.loads(opened.body)["plaintext"] == made["plaintext"]
+
+
+@pytest.mark.parametrize("operation", ["rotate", "undelete"])
+def test_what_is_not_there_cannot_be_changed(call: Any, operation: str) -> None:
+    assert call("PUT", f"/v1/key/{operation}/absent").status == 404
+
+
+def test_flipped_bits_in_a_stored_key_are_detected(call: Any, doors: Doors) -> None:
+    stored = doors.store.get(KEY)
+    damaged = bytearray(b64decode(stored))
+    damaged[45] ^= 1
+    doors.store.replace(KEY, stored, b64encode(bytes(damaged)))
+    doors.state.keys.clear()
+    reply = call("PUT", f"/v1/key/generate/{KEY}", {})
+    assert (reply.status, b"is malformed" in reply.body) == (500, True)
+    assert call("PUT", "/v1/key/generate/other-key", {}).status == 200

@@ -9,12 +9,11 @@ import pytest
 from openkes.crypto import entry
 from openkes.crypto.aead import Algorithm
 from openkes.crypto.entry import Key
-from openkes.keystore import KeyExists, KeyNotFound, Unreachable
-from openkes.keystore.cache import Expiry, KeyCache, NotReadBack
+from openkes.keystore import KeyNotFound, Unreachable
+from openkes.keystore.cache import Expiry, KeyCache
 from openkes.keystore.memory import MemoryStore
 
 KEY = Key(Algorithm.AES256, bytes(32), bytes(32), 1, "me")
-OTHER = Key(Algorithm.AES256, b"\1" * 32, bytes(32), 1, "me")
 
 
 class Store(MemoryStore):
@@ -135,52 +134,6 @@ def test_many_readers_make_one_fetch(store: Store, clock: Clock) -> None:
     for thread in threads:
         thread.join()
     assert (len(got), store.reads) == (8, 1)
-
-
-def test_a_delete_waits_for_a_running_fetch_and_wins(store: Store, clock: Clock) -> None:
-    cache = cache_of(store, clock)
-    store.gate.clear()
-    reader = threading.Thread(target=lambda: cache.get("key"))
-    reader.start()
-    assert store.entered.wait(10)
-    deleter = threading.Thread(target=lambda: cache.delete("key"))
-    deleter.start()
-    store.gate.set()
-    reader.join()
-    deleter.join()
-    assert cache.peek("key") is None
-
-
-def test_a_created_key_is_read_back(store: Store, clock: Clock) -> None:
-    cache = cache_of(store, clock)
-    cache.create("new", KEY)
-    assert store.reads == 1
-    assert cache.peek("new") == KEY
-
-
-def test_a_key_that_was_not_stored_is_not_cached(store: Store, clock: Clock) -> None:
-    cache = cache_of(store, clock)
-    store.close()
-    with pytest.raises(Unreachable):
-        cache.create("new", KEY)
-    assert cache.peek("new") is None
-
-
-def test_a_key_that_reads_back_otherwise_is_not_cached(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cache = cache_of(store, clock)
-    monkeypatch.setattr(store, "get", lambda name: entry.encode(OTHER))
-    with pytest.raises(NotReadBack):
-        cache.create("new", KEY)
-    assert cache.peek("new") is None
-
-
-def test_create_never_replaces(store: Store, clock: Clock) -> None:
-    cache = cache_of(store, clock)
-    with pytest.raises(KeyExists):
-        cache.create("key", OTHER)
-    assert cache.get("key") == KEY
 
 
 def test_a_malformed_entry_bricks_nothing_else(store: Store, clock: Clock) -> None:

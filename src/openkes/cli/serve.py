@@ -25,6 +25,7 @@ from openkes.errors import OperatorError
 from openkes.front.wsgi import application_from_wsgi
 from openkes.keystore import KeyExists, Unreachable
 from openkes.keystore.cache import KeyCache
+from openkes.keystore.lifecycle import Lifecycle, NotReadBack
 from openkes.keystore.measured import MeasuredStore
 from openkes.keystore.probe import ProbeFailed, probe
 from openkes.server import keys
@@ -34,6 +35,7 @@ from openkes.server.hot import create_door
 from openkes.server.logs import ErrorLines
 from openkes.server.metrics import Metrics
 from openkes.server.state import Settings, State
+from openkes.server.upkeep import Upkeep
 
 _log = logging.getLogger("openkes.server")
 
@@ -50,6 +52,7 @@ class Running:
     config: Config
     state: State
     front: front.Front
+    upkeep: Upkeep
 
     def reload(self, load: Loader) -> None:
         """Policies, identities, TLS files and log settings; OperatorError changes nothing."""
@@ -64,6 +67,7 @@ class Running:
         except front.TLSFilesError as error:
             raise OperatorError(str(error), "mend the files that 'tls:' names, then send SIGHUP again") from None
         self.state.settings, self.state.audit, self.config = settings, audit, config
+        self.state.lifecycle.wait = config.deletion_wait
         self.state.certificate_not_after = material.not_after.timestamp()
 
     def reload_tls(self) -> None:
@@ -77,6 +81,7 @@ class Running:
 
     def stop(self) -> None:
         # Streams end first: they would hold up the drain.
+        self.upkeep.stop()
         self.state.audit_lines.close()
         self.state.error_lines.close()
         self.front.stop()
@@ -126,8 +131,9 @@ def start(config: Config, engine: bool | None = None) -> Running:
     metrics = Metrics()
     store = MeasuredStore(open_store(config.keystore), metrics.observe_store)
     cache = KeyCache(store, config.cache)
-    _create_missing(config, cache)
-    state = State(Settings.of(config), cache, _open_audit(config), metrics)
+    lifecycle = Lifecycle(cache, config.deletion_wait)
+    _create_missing(config, lifecycle)
+    state = State(Settings.of(config), cache, _open_audit(config), lifecycle, metrics)
     state.certificate_not_after = material.not_after.timestamp()
     if config.log.error:
         logging.getLogger("openkes").addHandler(ErrorLines(state.error_lines))
@@ -141,7 +147,9 @@ def start(config: Config, engine: bool | None = None) -> Running:
     except OSError as error:
         text = f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}"
         raise OperatorError(text, _listen_hint(error, port)) from None
-    return Running(config, state, running)
+    upkeep = Upkeep(lifecycle)
+    upkeep.start()
+    return Running(config, state, running, upkeep)
 
 
 Signals = queue.SimpleQueue[int]
@@ -202,13 +210,13 @@ def _material(config: Config) -> tls.Material:
     return material
 
 
-def _create_missing(config: Config, cache: KeyCache) -> None:
+def _create_missing(config: Config, lifecycle: Lifecycle) -> None:
     for name in config.keys:
         try:
-            keys.create(cache, name, config.admin or "")
+            keys.create(lifecycle, name, config.admin or "")
         except KeyExists:
             continue
-        except Unreachable as error:
+        except (Unreachable, NotReadBack) as error:
             raise OperatorError(f"cannot create key {name}: {error}") from None
         _log.info("created key %s", name)
 

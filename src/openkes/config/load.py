@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from openkes import api
-from openkes.config import values
+from openkes.config import seal, values
 from openkes.config.node import ConfigError, Node, read
 from openkes.config.schema import (
     DEFAULT_ADDRESS,
@@ -25,6 +25,7 @@ from openkes.config.schema import (
     RouteSettings,
 )
 from openkes.keystore.cache import Expiry
+from openkes.keystore.lifecycle import DEFAULT_WAIT
 from openkes.policy import Policy
 
 _T = TypeVar("_T")
@@ -34,7 +35,7 @@ def load(file: Path) -> Config:
     """ConfigError names file, line, cause and next step."""
     root = read(file)
     keys = root.known(
-        "version", "address", "admin", "tls", "api", "policy", "cache", "log", "audit", "keys", "keystore"
+        "version", "address", "admin", "tls", "api", "policy", "cache", "log", "audit", "keys", "keystore", "deletion"
     )  # fmt: skip
     _version(root, keys)
     for needed in ("tls", "keystore"):
@@ -50,6 +51,7 @@ def load(file: Path) -> Config:
         policies=_policies(keys["policy"], admin) if "policy" in keys else {},
         cache=_get(keys, "cache", _cache, Expiry()),
         log=_log(keys),
+        deletion_wait=_get(keys, "deletion", _deletion, DEFAULT_WAIT),
         keys=tuple(_key(item) for item in keys["keys"].items()) if "keys" in keys else (),
     )
 
@@ -176,6 +178,11 @@ def _log(keys: dict[str, Node]) -> Log:
     )
 
 
+def _deletion(node: Node) -> float:
+    keys = node.known("wait")
+    return _get(keys, "wait", values.duration, DEFAULT_WAIT)
+
+
 def _key(node: Node) -> str:
     keys = node.known("name")
     if "name" not in keys:
@@ -190,7 +197,7 @@ def _keystore(node: Node) -> KeyStoreSettings:
     if "memory" in keys:
         keys["memory"].known()
         return MemorySettings()
-    fs = keys["fs"].known("path")
+    fs = keys["fs"].known("path", "seal")
     if "path" not in fs:
         raise keys["fs"].error("'keystore.fs.path' is missing", "name the folder of the keys")
-    return FSSettings(values.path(fs["path"]))
+    return FSSettings(values.path(fs["path"]), seal.settings(fs["seal"]) if "seal" in fs else None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from openkes.keystore.cache import Expiry
+from openkes.keystore.lifecycle import DEFAULT_WAIT
 from openkes.policy import Policy
 
 DEFAULT_ADDRESS = ("0.0.0.0", 7373)  # noqa: S104 - the documented default: every interface
@@ -59,9 +61,28 @@ class MemorySettings:
     """Keys are gone when the server stops."""
 
 
+class SealSource(Enum):
+    """Members as they are written in the file."""
+
+    FILE = "file"
+    CREDENTIAL = "credential"
+    PASSPHRASE_FILE = "passphrase_file"  # noqa: S105 - the name of a setting
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Where the sealing key is: a path, or the name of a systemd credential."""
+
+    source: SealSource
+    where: str
+
+
 @dataclass(frozen=True, slots=True)
 class FSSettings:
+    """`seal` None: entries are kept plain."""
+
     path: Path
+    seal: Seal | None = None
 
 
 KeyStoreSettings = MemorySettings | FSSettings
@@ -69,7 +90,8 @@ KeyStoreSettings = MemorySettings | FSSettings
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`admin` is an identity, or None where it is disabled. `keys` are made at start if absent."""
+    """`admin` is an identity, or None where it is disabled. `keys` are made at start if absent. `deletion_wait`:
+    seconds before a deleted key is gone for good, 0 for at once."""
 
     tls: TLS
     keystore: KeyStoreSettings
@@ -80,3 +102,4 @@ class Config:
     cache: Expiry = field(default_factory=Expiry)
     log: Log = field(default_factory=Log)
     keys: tuple[str, ...] = ()
+    deletion_wait: float = DEFAULT_WAIT

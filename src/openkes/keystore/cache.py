@@ -1,7 +1,7 @@
 """Keys in memory, parsed, in front of a key store.
 
-Owns how long a key may be served without asking the store, one fetch per key at a time, and creation: a key is
-cached only after it was stored and read back. Must not know policies or HTTP.
+Owns how long a key may be served without asking the store, and one fetch per key at a time. A key enters only by
+being read from the store. Must not know policies, HTTP, or how keys come and go (`lifecycle` does).
 """
 
 from __future__ import annotations
@@ -33,10 +33,6 @@ class _Cached:
     used: float
 
 
-class NotReadBack(Exception):
-    """The store acknowledged a new entry and then gave back something else."""
-
-
 class KeyCache:
     """Thread-safe. `clock` is monotonic seconds."""
 
@@ -47,7 +43,7 @@ class KeyCache:
         self.expiry = expiry or Expiry()
         self._clock = clock
         self._cached: dict[str, _Cached] = {}
-        # One turn per name (a few names share one): a fetch never overlaps another or a delete of the same key.
+        # One turn per name (a few names share one): a fetch never overlaps another or a change of the same key.
         self._turns = [threading.Lock() for _ in range(256)]
         self._swept = clock()
         self.hits = 0
@@ -71,24 +67,28 @@ class KeyCache:
         return cached.key
 
     def get(self, name: str) -> Key:
-        """From memory or from the store. KeyNotFound, Unreachable, MalformedEntry."""
+        """From memory or from the store. KeyNotFound (also while its deletion waits), Unreachable, MalformedEntry."""
         key = self.peek(name)
         if key is not None:
             return key
         self.misses += 1  # counted for the metrics; a rare lost addition between threads does no harm
-        with self._turn(name):
+        with self.turn(name):
             # Whoever waited for the turn finds what the one before has fetched.
-            return self.peek(name) or self._fetch(name)
+            return self.peek(name) or self.fetch(name)
 
-    def _turn(self, name: str) -> threading.Lock:
+    def turn(self, name: str) -> threading.Lock:
+        """Held by whoever fetches or changes the key."""
         return self._turns[hash(name) % len(self._turns)]
 
-    def _fetch(self, name: str) -> Key:
+    def fetch(self, name: str) -> Key:
+        """From the store, in the caller's turn; what was read is served from now on."""
         begin = self._clock()
         try:
-            key = entry.decode(self.store.get(name))
+            key = entry.decode(self.store.get(name), name)
+            if key.deleted_at is not None:
+                raise KeyNotFound(name)
         except KeyNotFound:
-            self._cached.pop(name, None)
+            self.forget(name)
             raise
         except Unreachable:
             cached = self._cached.get(name)
@@ -100,21 +100,8 @@ class KeyCache:
         self._cached[name] = _Cached(key, begin, begin)
         return key
 
-    def create(self, name: str, key: Key) -> None:
-        """Store, then read back, then serve. KeyExists, Unreachable, NotReadBack."""
-        with self._turn(name):
-            self.store.create(name, entry.encode(key))
-            if self._fetch(name) != key:
-                self._cached.pop(name, None)
-                raise NotReadBack(name)
-
-    def delete(self, name: str) -> None:
-        """KeyNotFound, Unreachable."""
-        with self._turn(name):
-            try:
-                self.store.delete(name)
-            finally:
-                self._cached.pop(name, None)
+    def forget(self, name: str) -> None:
+        self._cached.pop(name, None)
 
     def clear(self) -> None:
         """Forget everything: after a change of the store behind it."""

@@ -7,7 +7,7 @@ import logging
 from openkes.crypto.entry import MalformedEntry
 from openkes.errors import APIError, Code
 from openkes.keystore import KeyExists, KeyNotFound, Unreachable
-from openkes.keystore.cache import NotReadBack
+from openkes.keystore.lifecycle import NotReadBack
 from openkes.server import wire
 
 _log = logging.getLogger(__name__)

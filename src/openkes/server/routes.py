@@ -59,9 +59,12 @@ HANDLERS: dict[str, Handler] = {
     "ready": lambda call: system.ready(call.state),
     "status": lambda call: system.status(call.state),
     "api": lambda call: system.routes(call.state),
-    "key_create": lambda call: keys.create(call.state.keys, call.name, call.peer.identity),
-    "key_import": lambda call: keys.import_(call.state.keys, call.name, call.peer.identity, call.body),
-    "key_delete": lambda call: keys.delete(call.state.keys, call.name),
+    "key_create": lambda call: keys.create(call.state.lifecycle, call.name, call.peer.identity),
+    "key_rotate": lambda call: keys.rotate(call.state.lifecycle, call.name, call.peer.identity),
+    "key_undelete": lambda call: keys.undelete(call.state.lifecycle, call.name),
+    "key_pending": lambda call: keys.pending(call.state.lifecycle, call.name),
+    "key_import": lambda call: keys.import_(call.state.lifecycle, call.name, call.peer.identity, call.body),
+    "key_delete": lambda call: keys.delete(call.state.lifecycle, call.name),
     "policy_describe": lambda call: policies.describe(call.state.settings, call.name),
     "policy_read": lambda call: policies.read(call.state.settings, call.name),
     "policy_list": lambda call: policies.list_(call.state.settings, call.name),
@@ -71,7 +74,7 @@ HANDLERS: dict[str, Handler] = {
     "log_error": lambda call: call.state.error_lines.subscribe(),
     "log_audit": lambda call: call.state.audit_lines.subscribe(),
     "identity_self": lambda call: identities.self_describe(call.state.settings, call.peer.identity),
-    "key_list": lambda call: keys.list_(call.state.keys, call.name),
+    "key_list": lambda call: keys.list_(call.state, call.name),
 }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from openkes import __version__
 from openkes.config.schema import Config, Proxy, RouteSettings
 from openkes.keystore.cache import KeyCache
+from openkes.keystore.lifecycle import Lifecycle
 from openkes.policy import Policy
 from openkes.server.audit import AuditLog, NoAuditLog, Record
 from openkes.server.deadline import Deadline
@@ -46,6 +47,7 @@ class State:
     settings: Settings
     keys: KeyCache
     audit: AuditLog | NoAuditLog
+    lifecycle: Lifecycle
     metrics: Metrics = field(default_factory=Metrics)
     audit_lines: Hub = field(default_factory=Hub)
     error_lines: Hub = field(default_factory=Hub)

@@ -41,13 +41,15 @@ class ImportRequest(msgspec.Struct, forbid_unknown_fields=True):
     cipher: str = ""
 
 
-class GenerateReply(msgspec.Struct):
+class GenerateReply(msgspec.Struct, omit_defaults=True):
     plaintext: bytes
     ciphertext: bytes
+    version: int = 0
 
 
-class EncryptReply(msgspec.Struct):
+class EncryptReply(msgspec.Struct, omit_defaults=True):
     ciphertext: bytes
+    version: int = 0
 
 
 class DecryptReply(msgspec.Struct):
@@ -63,7 +65,6 @@ _DECODERS: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
     cls: msgspec.json.Decoder(cls)
     for cls in (GenerateRequest, EncryptRequest, DecryptRequest, HMACRequest, ImportRequest)
 }
-_careful = json.JSONDecoder(strict=True)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -81,7 +82,18 @@ def _reject_constant(_: str) -> None:
     raise ValueError("not JSON")
 
 
-_careful.parse_constant = _reject_constant
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object as it stood there: which of two equal names comes last is what counts."""
+
+
+# As arguments: a decoder that exists does not look at them again.
+_careful = json.JSONDecoder(strict=True, parse_constant=_reject_constant, object_pairs_hook=_Pairs)
+
+
+def _folded(name: str) -> str:
+    """As Go compares names: letter by letter, so that no letter becomes two."""
+    folded = name.casefold()
+    return folded if len(folded) == len(name) else name
 
 
 def _decode_carefully(cls: type[_T], body: bytes) -> _T:
@@ -92,12 +104,12 @@ def _decode_carefully(cls: type[_T], body: bytes) -> _T:
         raise APIError(Code.BAD_BODY) from None
     if document is None:
         return cls()
-    if not isinstance(document, dict):
+    if not isinstance(document, _Pairs):
         raise APIError(Code.BAD_BODY)
     fields = {field.name: field.type for field in msgspec.structs.fields(cls)}
     found: dict[str, Any] = {}
-    for key, value in document.items():
-        name = key if key in fields else key.casefold()
+    for key, value in document:
+        name = key if key in fields else _folded(key)
         if name in fields and value is not None:
             found[name] = _convert(fields[name], value)
     return cls(**found)
