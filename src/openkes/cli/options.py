@@ -63,6 +63,7 @@ def connected(function: Function) -> Function:
         given = {name: kwargs.pop(name) for name in CONNECTION_OPTIONS}
         return function(*args, connection=connection_of(given), **kwargs)
 
+    command.needs_connection = True  # type: ignore[attr-defined]  # the reference tells these options once
     return command  # type: ignore[return-value]
 
 
