@@ -137,6 +137,7 @@ def test_a_fault_names_line_cause_and_next_step(tmp_path: Path, added: str, line
         ("version: v1\n  tls: x\n", ":2: not valid YAML"),
         ("version: [v1\n", "not valid YAML"),
         ("a: \x00\n", "not valid YAML"),
+        ("keys: " + "[" * 1000, "a thousand deep"),
         ("- version\n", "the file needs a section"),
         ("version: v2\n", "version 'v2' is not known"),
         ("address: 0.0.0.0:1\n", "'version' is missing"),

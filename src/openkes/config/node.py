@@ -122,6 +122,8 @@ def read(file: Path) -> Node:
         ) from None
     except (yaml.YAMLError, UnicodeError) as error:
         raise ConfigError(f"{file}: not valid YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: not a configuration: lists or sections a thousand deep") from None
     if root is None:
         raise ConfigError(f"{file}: it is empty", "start with the example in the README")
     return Node(file, root, "")

@@ -20,7 +20,7 @@ def load_certificate(data: bytes) -> x509.Certificate:
         raise CertificateError("this is a private key, not a certificate")
     try:
         return x509.load_pem_x509_certificate(data) if pem else x509.load_der_x509_certificate(data)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         what = "neither a PEM nor a DER certificate" if data.strip() else "an empty file"
         raise CertificateError(f"this is {what}") from error
 
