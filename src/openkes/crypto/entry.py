@@ -19,6 +19,7 @@ from openkes.crypto.entry_json import decode_json
 from openkes.crypto.entry_schema import entry_class
 from openkes.crypto.key import Key, Version
 from openkes.crypto.malformed import MalformedEntry
+from openkes.crypto.sealing import is_sealed
 
 __all__ = ["Key", "MalformedEntry", "Version", "decode", "encode"]
 
@@ -82,6 +83,10 @@ def _base64(text: bytes) -> bytes:
     try:
         data = b64decode(text, validate=True)
     except binascii.Error:
+        if is_sealed(text):
+            raise MalformedEntry(
+                "it is sealed, and the key store is opened without its sealing key: set keystore.fs.seal"
+            ) from None
         raise MalformedEntry("it is neither base64 nor JSON") from None
     if b64encode(data) != text:
         raise MalformedEntry("its last base64 character has been changed")

@@ -79,6 +79,8 @@ def migrate_key(source: KeyStore, target: KeyStore, name: str, clash: Clash, sav
         return Moved(name, Result.FAILED, str(error))
     except KeyNotFound:
         return Moved(name, Result.FAILED, "it was deleted meanwhile")
+    except MalformedEntry as error:
+        return Moved(name, Result.FAILED, f"one of the stores cannot read its entry: {error}")
     except Unreachable as error:
         return Moved(name, Result.FAILED, str(error))
 
