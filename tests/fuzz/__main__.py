@@ -55,6 +55,7 @@ def guided(name: str, runs: int, seed: int) -> None:
             f"-seed={seed}",
             f"-max_len={target.max_length}",
             f"-dict={words}",
+            *KEPT,
             "-print_final_stats=1",
         ]
         atheris.Setup([sys.argv[0], *options, str(corpus)], target.check)
