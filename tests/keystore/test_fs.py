@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_a_half_written_file_of_a_killed_server_is_cleared(folder: Path) -> None
     os.utime(left, (0, 0))
     store = FileStore(folder)
     assert store.list("", 10).names == ["key"]
-    assert sorted(file.name for file in folder.iterdir()) == [young.name, "key"]
+    assert sorted(file.name for file in folder.iterdir()) == [".openkes", young.name, "key"]
 
 
 def test_foreign_files_are_not_keys_and_stay(folder: Path) -> None:
@@ -69,14 +70,14 @@ def test_a_full_disk_leaves_no_name_behind(folder: Path, monkeypatch: pytest.Mon
         patch.setattr(os, call.__name__, full)  # type: ignore[attr-defined]
         with pytest.raises(Unreachable, match=r"No space left on device; free some space"):
             store.create("key", b"entry")
-    assert list(folder.iterdir()) == []
+    assert [file.name for file in folder.iterdir()] == [".openkes"]
     store.create("key", b"entry")
     assert store.get("key") == b"entry"
 
 
 def test_a_vanished_folder_is_an_unreachable_store_not_an_absent_key(folder: Path) -> None:
     store = FileStore(folder)
-    folder.rmdir()
+    shutil.rmtree(folder)
     for call in (lambda: store.get("key"), lambda: store.delete("key"), store.status):
         with pytest.raises(Unreachable, match="the folder is gone"):
             call()
@@ -99,3 +100,101 @@ def test_names_cannot_leave_the_folder(folder: Path, name: str) -> None:
     (folder.parent / "outside").write_bytes(b"secret")
     with pytest.raises(KeyNotFound):
         store.get(name)
+
+
+def test_an_emptied_folder_is_refused(folder: Path) -> None:
+    FileStore(folder).create("key", b"entry")
+    for file in folder.iterdir():
+        file.unlink()
+    with pytest.raises(
+        Unreachable, match="a key store was here and the folder is empty; mount or restore it"
+    ) as caught:
+        FileStore(folder)
+    assert f"if a new store is meant, remove {folder.parent}/.keys.openkes" in str(caught.value)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_is_gone_is_refused_and_not_made(folder: Path) -> None:
+    FileStore(folder).create("key", b"entry")
+    shutil.rmtree(folder)
+    with pytest.raises(Unreachable, match="its folder is gone"):
+        FileStore(folder)
+    assert not folder.exists()
+
+
+def test_a_folder_with_other_files_is_refused(folder: Path) -> None:
+    FileStore(folder).create("key", b"entry")
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "other-key").write_bytes(b"entry")
+    with pytest.raises(Unreachable, match="is not the one that was here"):
+        FileStore(folder)
+
+
+def test_another_store_is_refused(folder: Path, tmp_path: Path) -> None:
+    FileStore(folder)
+    FileStore(tmp_path / "other")
+    shutil.rmtree(folder)
+    (tmp_path / "other").rename(folder)
+    with pytest.raises(Unreachable, match="holds another key store"):
+        FileStore(folder)
+
+
+def test_the_explicit_way_on_works(folder: Path) -> None:
+    FileStore(folder)
+    shutil.rmtree(folder)
+    (folder.parent / ".keys.openkes").unlink()
+    FileStore(folder).create("key", b"entry")
+
+
+def test_a_store_that_was_moved_here_whole_is_taken(folder: Path, tmp_path: Path) -> None:
+    FileStore(folder).create("key", b"entry")
+    folder.rename(tmp_path / "elsewhere")
+    assert FileStore(tmp_path / "elsewhere").get("key") == b"entry"
+
+
+def test_a_folder_of_upstream_is_taken(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "key").write_bytes(b"entry")
+    assert FileStore(folder).get("key") == b"entry"
+    assert FileStore(folder).get("key") == b"entry"
+
+
+def test_a_restored_folder_is_the_same_store(folder: Path, tmp_path: Path) -> None:
+    FileStore(folder).create("key", b"entry")
+    shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "copy", folder)
+    assert FileStore(folder).get("key") == b"entry"
+
+
+def test_a_crash_between_marker_and_witness_is_mended(folder: Path) -> None:
+    FileStore(folder)
+    (folder.parent / ".keys.openkes").unlink()
+    FileStore(folder)
+    assert (folder.parent / ".keys.openkes").exists()
+
+
+def test_a_damaged_marker_is_refused(folder: Path) -> None:
+    FileStore(folder)
+    (folder / ".openkes").write_text("{")
+    with pytest.raises(Unreachable, match="is damaged"):
+        FileStore(folder)
+
+
+def test_a_look_leaves_no_marker(folder: Path) -> None:
+    folder.mkdir()
+    FileStore(folder, initialise=False).status()
+    assert list(folder.iterdir()) == []
+    assert not (folder.parent / ".keys.openkes").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write for somebody else")
+def test_root_writes_for_the_owner_of_the_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 12345, 12346)
+    store = FileStore(folder)
+    store.create("key", b"old")
+    store.replace("key", b"old", b"new")
+    for file in (folder / "key", folder / ".openkes", folder.parent / ".keys.openkes"):
+        assert (file.stat().st_uid, file.stat().st_gid) == (12345, 12346)

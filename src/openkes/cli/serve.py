@@ -110,7 +110,7 @@ def check_store(settings: KeyStoreSettings) -> str:
         if not settings.path.parent.is_dir():
             raise OperatorError(f"keystore.fs.path: {settings.path.parent} is not a folder", "make it, or mount it")
         return f"folder {settings.path}: is made when the server starts"
-    store = open_store(settings)
+    store = open_store(settings, initialise=False)
     try:
         probe(store)
     except ProbeFailed as error:
@@ -225,11 +225,11 @@ def _open_audit(config: Config) -> AuditLog | NoAuditLog:
     if not config.log.audit:
         return NoAuditLog()
     try:
-        return AuditLog(config.log.audit_file)
+        return AuditLog(config.audit)
     except OSError as error:
-        where = config.log.audit_file or "standard output"
         raise OperatorError(
-            f"cannot open the audit log {where}: {error.strerror}", "let the server's user write there (audit.file)"
+            f"cannot open the audit log {config.audit.where}: {error.strerror}",
+            "let the server's user write there (audit.file)",
         ) from None
 
 
@@ -238,9 +238,9 @@ def _reopened(audit: AuditLog | NoAuditLog, config: Config) -> AuditLog | NoAudi
         # Lines of requests that still run go to the old log, which ends with the process.
         return _open_audit(config)
     try:
-        audit.reopen(config.log.audit_file)
+        audit.reopen(config.audit)
     except OSError as error:
-        raise OperatorError(f"cannot open the audit log {config.log.audit_file}: {error.strerror}") from None
+        raise OperatorError(f"cannot open the audit log {config.audit.where}: {error.strerror}") from None
     return audit
 
 

@@ -12,14 +12,15 @@ from openkes.keystore.seal_file import is_sealed_folder, unlock
 from openkes.keystore.sealed import SealedStore
 
 
-def open_store(settings: KeyStoreSettings) -> KeyStore:
-    """The store, to be closed by the caller; what it gives is unsealed. OperatorError names what is missing."""
+def open_store(settings: KeyStoreSettings, initialise: bool = True) -> KeyStore:
+    """The store, to be closed by the caller; what it gives is unsealed. OperatorError names what is missing.
+    `initialise` False: only look, as for a check."""
     if not isinstance(settings, FSSettings):
         return MemoryStore()
     # Before the folder is touched: a key that cannot be read must leave no half-made store.
     secret = seal.secret(settings.seal) if settings.seal else None
     try:
-        store = FileStore(settings.path)
+        store = FileStore(settings.path, initialise)
         if secret is None:
             if is_sealed_folder(settings.path):
                 raise OperatorError(

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from openkes import names
-from openkes.keystore import KeyExists, KeyNotFound, Page, Status, Unreachable
+from openkes.keystore import KeyExists, KeyNotFound, Page, Status, Unreachable, marker
+from openkes.keystore.marker import sync_folder
 from openkes.keystore.paging import page_of
 
 _T = TypeVar("_T")
@@ -39,15 +40,21 @@ _HINTS = {
 class FileStore:
     """Implements `KeyStore` over `path`, which is made (0700) if its parent exists."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, initialise: bool = True) -> None:
+        """`initialise` False: give a new folder no marker, as a mere check should not. Unreachable also for an empty
+        or foreign folder where a store was."""
         self._path = path
+        self._initialise = initialise
         self._closed = False
         self._guard(self._open)
 
     def _open(self) -> None:
+        marker.check(self._path)
         if not self._path.is_dir():
             self._path.mkdir(mode=0o700)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
+        if self._initialise:
+            marker.mark(self._path)
         with os.scandir(self._path) as entries:
             # What a killed server left half-written. It never had a key's name, so nothing is lost with it.
             # A young one may be another process's that is still writing.
@@ -67,7 +74,7 @@ class FileStore:
                 os.link(temporary, file)
             except FileExistsError:
                 raise KeyExists(file.name) from None
-        _sync_folder(self._path)
+        sync_folder(self._path)
 
     @contextmanager
     def _written(self, value: bytes) -> Iterator[Path]:
@@ -76,6 +83,7 @@ class FileStore:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as stream:
+                marker.give(stream.fileno(), self._path)
                 stream.write(value)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -101,7 +109,7 @@ class FileStore:
             if self._get(file) != old:
                 raise KeyExists(file.name)
             temporary.rename(file)
-            _sync_folder(self._path)
+            sync_folder(self._path)
 
     def delete(self, name: str) -> None:
         self._guard(lambda: self._delete(self._file(name)))
@@ -113,7 +121,7 @@ class FileStore:
             except FileNotFoundError:
                 self._check_folder()
                 raise KeyNotFound(file.name) from None
-            _sync_folder(self._path)
+            sync_folder(self._path)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -154,14 +162,8 @@ class FileStore:
             raise Unreachable(f"key store {self._path}: it is closed")
         try:
             return call()
+        except marker.WrongFolder as error:
+            raise Unreachable(f"key store {self._path}: {error}") from error
         except OSError as error:
             hint = _HINTS.get(error.errno or 0, "look at the disk and the system log")
             raise Unreachable(f"key store {self._path}: {error.strerror}; {hint}") from error
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
