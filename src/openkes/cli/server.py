@@ -57,9 +57,10 @@ def server(
     """Run a key server.
 
     \b
-    kes server --config /etc/openkes/config.yml
-    kes server --dev
-    kes server --key=server.key --cert=server.cert --root=$(kes tool identity of root.cert) --auth=off
+    Examples:
+      kes server --config /etc/openkes/config.yml
+      kes server --dev
+      kes server --key=server.key --cert=server.cert --root=$(kes tool identity of root.cert) --auth=off
     """
     if context.invoked_subcommand is not None:
         return
@@ -88,6 +89,10 @@ def check(file: Path, offline: bool) -> None:
 
     Reads the TLS files, logs in to the key store, and creates, reads and deletes a probe key there, so that a missing
     permission is known before a server needs it.
+
+    \b
+    Example:
+      kes server check /etc/openkes/config.yml
     """
     config = config_load.load(file)
     for warning in serve.check(config):
@@ -121,7 +126,9 @@ def _banner(config: Config, running: serve.Running) -> list[str]:
         else ("memory: keys are gone when this process ends")
     )
     clients = "signed by a CA" if config.tls.verify_clients else "any certificate, self-signed included"
-    audit = (config.log.audit_file or "standard output") if config.log.audit else "off"
+    audit = "off"
+    if config.log.audit:
+        audit = config.audit.where + (", required for every answer with key matter" if config.audit.required else "")
     return [
         f"kes {__version__} (openkes)",
         f"  listening   https://{where}:{port}",

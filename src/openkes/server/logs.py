@@ -50,6 +50,7 @@ class Hub:
     """Publishers on one side, subscriptions on the other. Thread-safe."""
 
     def __init__(self) -> None:
+        self.events = 0  # counted by those who make the lines, whether anybody listens or not
         self._listeners: tuple[Subscription, ...] = ()
         self._lock = threading.Lock()
 
@@ -85,6 +86,7 @@ class ErrorLines(logging.Handler):
         self._hub = hub
 
     def emit(self, record: logging.LogRecord) -> None:
+        self._hub.events += 1  # under the handler's own lock
         if self._hub.wanted:
             # The message only: a traceback stays in the server's own log.
             self._hub.publish(wire.encode({"message": record.getMessage()}))

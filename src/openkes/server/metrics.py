@@ -7,6 +7,7 @@ Flask; reads the state it is given.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from bisect import bisect_left
@@ -18,6 +19,7 @@ from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
+    InfoMetricFamily,
     Metric,
 )
 
@@ -26,6 +28,8 @@ from openkes.server.memory import memory_used
 if TYPE_CHECKING:
     from openkes.server.state import State
 
+#: The calls that are measured. Each has a row from the start: a counter that first appears at 1 shows no increase.
+STORE_CALLS = ("create", "get", "replace", "delete", "list", "status")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: Seconds. Upstream's begin at 10 ms, where no call ever is; a data call takes 0.1 ms.
 BUCKETS = (0.00005, 0.0001, 0.0002, 0.0003, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 3, 5, 10)
@@ -66,8 +70,8 @@ class Metrics:
         self._lock = threading.Lock()
         self._requests: dict[tuple[str, int], int] = {}
         self._durations: dict[str, Histogram] = {}
-        self.store_calls: dict[str, Histogram] = {}
-        self.store_failures: dict[str, int] = {}
+        self.store_calls = {call: Histogram() for call in STORE_CALLS}
+        self.store_failures = dict.fromkeys(STORE_CALLS, 0)
         self.active = 0
 
     def begin(self) -> None:
@@ -89,9 +93,8 @@ class Metrics:
 
     def observe_store(self, call: str, seconds: float, failed: bool) -> None:
         with self._lock:
-            self.store_calls.setdefault(call, Histogram()).add(seconds)
-            if failed:
-                self.store_failures[call] = self.store_failures.get(call, 0) + 1
+            self.store_calls[call].add(seconds)
+            self.store_failures[call] += failed
 
     def exposition(self, state: State) -> Text:
         registry = CollectorRegistry(auto_describe=False)
@@ -122,8 +125,9 @@ class _Scrape:
         yield _durations("openkes_request_duration_seconds", "Time to answer, by route.", "route", durations)
         yield from self._store()
         yield from self._cache()
-        yield from self._audit()
+        yield from self._logs()
         yield from self._certificate()
+        yield InfoMetricFamily("openkes_build", "The running version.", {"version": self._state.version})
         yield from _system(self._state)
 
     def _store(self) -> Iterator[Metric]:
@@ -140,11 +144,14 @@ class _Scrape:
         yield CounterMetricFamily("openkes_cache_misses", "Keys asked of the store.", keys.misses)
         yield _gauge("openkes_cache_keys", "Keys in memory.", keys.size)
 
-    def _audit(self) -> Iterator[Metric]:
+    def _logs(self) -> Iterator[Metric]:
         audit = self._state.audit
         events = _upstream_counter("kes_log_audit_events", "Audit lines.")
         events.add_sample("kes_log_audit_events", {}, audit.lines)
         yield events
+        errors = _upstream_counter("kes_log_error_events", "Warnings and errors of the server.")
+        errors.add_sample("kes_log_error_events", {}, self._state.error_lines.events)
+        yield errors
         yield CounterMetricFamily("openkes_audit_failures", "Audit lines that could not be written.", audit.failures)
 
     def _certificate(self) -> Iterator[Metric]:
@@ -210,4 +217,5 @@ def _system(state: State) -> Iterator[Metric]:
     yield _gauge("kes_system_num_cpu_used", "Logical CPUs this process may use.", len(os.sched_getaffinity(0)))
     yield _gauge("kes_system_num_threads", "Threads of this process.", threading.active_count())
     yield _gauge("kes_system_mem_heap_used", "Resident memory in bytes.", memory.resident)
+    yield _gauge("kes_system_mem_heap_objects", "Memory blocks in use.", sys.getallocatedblocks())
     yield _gauge("kes_system_mem_stack_used", "Stack of the main thread in bytes.", memory.stack)
