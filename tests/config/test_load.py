@@ -71,7 +71,7 @@ def test_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert policy.policy.allows("/v1/key/generate/my-key-1")
     assert not policy.policy.allows("/v1/key/generate/my-key-internal-1")
     assert (config.cache.any, config.cache.unused, config.cache.offline) == (3723, 0.5, 0)
-    assert (config.log.error, config.log.audit, config.log.audit_file) == (False, True, Path("/var/log/audit.jsonl"))
+    assert (config.log.error, config.log.audit, config.audit.file) == (False, True, Path("/var/log/audit.jsonl"))
     assert config.keys == ("my-key",)
     assert config.keystore == FSSettings(Path("keys"))
 

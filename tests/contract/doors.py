@@ -36,8 +36,12 @@ class Lines:
     lines = 0
     failures = 0
 
-    def append(self, record: Record) -> None:
+    required = False
+    refusing = False
+
+    def append(self, record: Record) -> bool:
         self.records.append(record)
+        return True
 
     def flush(self, timeout: float = 0) -> None:
         pass

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from openkes.server.audit import AuditLog, Record
+from openkes.config.schema import Audit
+from openkes.server.audit import AuditLog, Record, new_id
+
+
+def settings(file: Path) -> Audit:
+    return Audit("file", file, chain=True)
 
 
 def record(path: str = "/v1/status") -> Record:
@@ -18,9 +23,26 @@ def record(path: str = "/v1/status") -> Record:
 def test_the_form_of_a_line() -> None:
     assert json.loads(record().line()) == {
         "time": "1970-01-01T00:00:01.5Z",
-        "request": {"ip": "192.0.2.1", "path": "/v1/status", "method": "GET", "identity": "a" * 64},
+        "request": {"id": "", "ip": "192.0.2.1", "path": "/v1/status", "method": "GET", "identity": "a" * 64},
         "response": {"code": 200, "time": 1500},
     }
+
+
+def test_policy_and_key_stand_in_the_line() -> None:
+    line = json.loads(record()._replace(id="0123", policy="minio", key="my-key").line())
+    assert {name: line["request"][name] for name in ("id", "policy", "key")} == {
+        "id": "0123",
+        "policy": "minio",
+        "key": "my-key",
+    }
+
+
+def test_a_path_that_is_no_text_has_its_line() -> None:
+    assert json.loads(record("/v1/\udcff").line())["request"]["path"] == "/v1/\\udcff"
+
+
+def test_ids_differ() -> None:
+    assert len({new_id() for _ in range(10_000)}) == 10_000
 
 
 def test_an_ipv6_address_loses_its_brackets() -> None:
@@ -31,12 +53,12 @@ def test_an_ipv6_address_loses_its_brackets() -> None:
 @pytest.mark.parametrize("path", ['/v1/"\\', "/v1/\n", "/v1/\x00", "/v1/ä"])
 def test_a_line_is_one_line_whatever_the_path(path: str) -> None:
     line = record(path).line()
-    assert line.count(b"\n") == 1
+    assert b"\n" not in line
     assert json.loads(line)["request"]["path"] == path
 
 
 def test_lines_are_written_in_order(tmp_path: Path) -> None:
-    log = AuditLog(tmp_path / "audit.jsonl")
+    log = AuditLog(settings(tmp_path / "audit.jsonl"))
     for i in range(2000):
         log.append(record(f"/{i}"))
     log.close()
@@ -47,11 +69,11 @@ def test_lines_are_written_in_order(tmp_path: Path) -> None:
 
 def test_reopen_after_rotation(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
-    log = AuditLog(file)
+    log = AuditLog(settings(file))
     log.append(record("/old"))
     log.flush()
     file.rename(tmp_path / "audit.jsonl.1")
-    log.reopen(file)
+    log.reopen(settings(file))
     log.append(record("/new"))
     log.close()
     assert "/old" in (tmp_path / "audit.jsonl.1").read_text()
@@ -59,9 +81,9 @@ def test_reopen_after_rotation(tmp_path: Path) -> None:
 
 
 def test_a_reopen_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
-    log = AuditLog(tmp_path / "audit.jsonl")
+    log = AuditLog(settings(tmp_path / "audit.jsonl"))
     with pytest.raises(OSError, match="No such file"):
-        log.reopen(tmp_path / "no" / "audit.jsonl")
+        log.reopen(settings(tmp_path / "no" / "audit.jsonl"))
     log.append(record())
     log.close()
     assert (tmp_path / "audit.jsonl").read_text().count("\n") == 1
@@ -70,7 +92,7 @@ def test_a_reopen_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
 def test_a_full_disk_is_reported_once_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = AuditLog(tmp_path / "audit.jsonl")
+    log = AuditLog(settings(tmp_path / "audit.jsonl"))
     write = os.write
 
     def full(*_: object) -> int:
@@ -90,5 +112,5 @@ def test_a_full_disk_is_reported_once_and_counted(
 
 
 def test_the_file_is_not_for_everybody(tmp_path: Path) -> None:
-    AuditLog(tmp_path / "audit.jsonl").close()
+    AuditLog(settings(tmp_path / "audit.jsonl")).close()
     assert (tmp_path / "audit.jsonl").stat().st_mode & 0o007 == 0

@@ -15,6 +15,7 @@ from openkes.config.node import ConfigError, Node, read
 from openkes.config.schema import (
     DEFAULT_ADDRESS,
     TLS,
+    Audit,
     Config,
     FSSettings,
     KeyStoreSettings,
@@ -50,7 +51,8 @@ def load(file: Path) -> Config:
         api=_get(keys, "api", _api, {}),
         policies=_policies(keys["policy"], admin) if "policy" in keys else {},
         cache=_get(keys, "cache", _cache, Expiry()),
-        log=_log(keys),
+        log=_get(keys, "log", _log, Log()),
+        audit=_audit(keys),
         deletion_wait=_get(keys, "deletion", _deletion, DEFAULT_WAIT),
         keys=tuple(_key(item) for item in keys["keys"].items()) if "keys" in keys else (),
     )
@@ -168,14 +170,48 @@ def _cache(node: Node) -> Expiry:
     )
 
 
-def _log(keys: dict[str, Node]) -> Log:
-    log = keys["log"].known("error", "audit") if "log" in keys else {}
-    audit = keys["audit"].known("file") if "audit" in keys else {}
-    return Log(
-        error=_get(log, "error", values.switch, True),
-        audit=_get(log, "audit", values.switch, True),
-        audit_file=values.path(audit["file"]) if "file" in audit else None,
+def _log(node: Node) -> Log:
+    keys = node.known("error", "audit")
+    return Log(error=_get(keys, "error", values.switch, True), audit=_get(keys, "audit", values.switch, True))
+
+
+_OUTPUTS = ("file", "stdout", "syslog")
+_MODES = ("best-effort", "required")
+
+
+def _audit(keys: dict[str, Node]) -> Audit:
+    if "audit" not in keys:
+        return Audit()
+    node = keys["audit"]
+    settings = node.known("output", "file", "mode", "chain", "socket")
+    output = _choice(settings["output"], _OUTPUTS) if "output" in settings else None
+    output = output or ("file" if "file" in settings else "stdout")
+    if output == "file" and "file" not in settings:
+        raise node.error("'audit.output' is file, and 'audit.file' is missing", "name the file: audit.file")
+    for setting, owner in (("file", "file"), ("socket", "syslog")):
+        if setting in settings and output != owner:
+            raise settings[setting].error(
+                f"'audit.{setting}' is set, and 'audit.output' is {output}", f"write output: {owner}, or take it out"
+            )
+    required = "mode" in settings and _choice(settings["mode"], _MODES) == "required"
+    if required and "log" in keys and not _log(keys["log"]).audit:
+        raise settings["mode"].error(
+            "'audit.mode' is required, and 'log.audit' is off", "switch log.audit on, or write mode: best-effort"
+        )
+    return Audit(
+        output=output,
+        file=values.path(settings["file"]) if "file" in settings else None,
+        required=required,
+        chain=_get(settings, "chain", values.switch, output == "file"),
+        syslog=str(values.path(settings["socket"])) if "socket" in settings else Audit().syslog,
     )
+
+
+def _choice(node: Node, choices: tuple[str, ...]) -> str:
+    text = node.text()
+    if text not in choices:
+        raise node.error(f"'{node.path}' is '{text}'", f"write one of: {', '.join(choices)}")
+    return text
 
 
 def _deletion(node: Node) -> float:

@@ -49,11 +49,25 @@ class PolicySettings:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """`audit_file` None: standard output."""
-
     error: bool = True
     audit: bool = True
-    audit_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Where audit lines go: `output` is file, stdout or syslog. `required`: no answer with key matter without its
+    line. `chain`: each line names the one before. `syslog` is the socket."""
+
+    output: str = "stdout"
+    file: Path | None = None
+    required: bool = False
+    chain: bool = False
+    syslog: str = "/dev/log"
+
+    @property
+    def where(self) -> str:
+        """For people."""
+        return {"file": str(self.file), "stdout": "standard output", "syslog": "syslog"}[self.output]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +115,6 @@ class Config:
     policies: dict[str, PolicySettings] = field(default_factory=dict)
     cache: Expiry = field(default_factory=Expiry)
     log: Log = field(default_factory=Log)
+    audit: Audit = field(default_factory=Audit)
     keys: tuple[str, ...] = ()
     deletion_wait: float = DEFAULT_WAIT

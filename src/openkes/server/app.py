@@ -13,10 +13,10 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, NotFound
 
-from openkes import api
+from openkes import api, names
 from openkes.errors import APIError, Code
 from openkes.server import failures, guard, proxy, routes, system, wire
-from openkes.server.audit import Record
+from openkes.server.audit import Record, new_id
 from openkes.server.audit import now as wall_clock
 from openkes.server.logs import Subscription
 from openkes.server.metrics import Text
@@ -39,13 +39,17 @@ def create_app(state: State) -> Flask:
     def begin() -> Response | None:
         g.begin = time.perf_counter()
         g.route = "none"
+        g.id = new_id()
         state.metrics.begin()
         return _redirect()
 
     @app.after_request
     def finish(response: Response) -> Response:
         state.metrics.end()
-        _audit(state, response.status_code)
+        refusal = _audit(state, response.status_code)
+        if refusal is not None:
+            response = _failure(refusal)
+        response.headers["X-Request-Id"] = g.id
         return response
 
     @app.errorhandler(HTTPException)
@@ -79,6 +83,7 @@ def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
         routes.check_method(spec, request.method)
         peer = request.environ["openkes.peer"] = proxy.caller(state.settings.proxy, request)
         guard.check(state.settings, spec, spec.path + name, peer)
+        state.may_begin(spec.name)
         body = routes.check_size(spec, request.get_data(cache=False))
         call = routes.Call(state, peer, name, body)
         limit = system.timeout(spec, state.settings.api.get(spec.path))
@@ -119,8 +124,18 @@ def _failure(error: Exception) -> Response:
     return Response(body, status, content_type=JSON)
 
 
-def _audit(state: State, status: int) -> None:
+def _audit(state: State, status: int) -> APIError | None:
     peer = request.environ["openkes.peer"]
     duration = time.perf_counter() - g.begin
     path = routes.raw_path(request.environ["RAW_URI"])
-    state.record(g.route, Record(wall_clock(), peer.address, request.method, path, peer.identity, status, duration))
+    who = peer.identity
+    policy = state.settings.identities.get(who, "")
+    record = Record(wall_clock(), peer.address, request.method, path, who, status, duration, g.id, policy, _key())
+    return state.record(g.route, record)
+
+
+def _key() -> str:
+    """The key this request is about, "" when it names none."""
+    name = (request.view_args or {}).get("name", "")
+    is_key = g.route.startswith("key_") and g.route != "key_list"
+    return name if is_key and names.is_valid(name) else ""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from openkes import api, names
 from openkes.server import failures, guard, routes
-from openkes.server.audit import Record
+from openkes.server.audit import Record, new_id, now
 from openkes.server.state import State
 
 Door = Callable[[str, str, guard.Peer, int | None, bytes], tuple[int, bytes] | None]
@@ -51,9 +51,12 @@ def create_door(state: State) -> Door:
             status, answer = 200, handler(name, key, routes.check_size(spec, body))
         except Exception as error:  # the outermost edge of this door: an answer and an audit line, whatever happens
             status, answer = failures.answer(error, path)
-        state.record(
-            spec.name, Record(time.time_ns(), peer.address, method, path, peer.identity, status, clock() - begin)
+        who = peer.identity
+        policy = state.settings.identities.get(who, "")
+        refusal = state.record(
+            spec.name,
+            Record(now(), peer.address, method, path, who, status, clock() - begin, new_id(), policy, name),
         )
-        return status, answer
+        return failures.answer(refusal, path) if refusal else (status, answer)
 
     return door

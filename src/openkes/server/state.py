@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 
-from openkes import __version__
+from openkes import __version__, api
 from openkes.config.schema import Config, Proxy, RouteSettings
+from openkes.errors import APIError, Code
 from openkes.keystore.cache import KeyCache
 from openkes.keystore.lifecycle import Lifecycle
 from openkes.policy import Policy
@@ -17,6 +19,8 @@ from openkes.server.audit import AuditLog, NoAuditLog, Record
 from openkes.server.deadline import Deadline
 from openkes.server.logs import Hub
 from openkes.server.metrics import Metrics
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +46,17 @@ class Settings:
         )
 
 
+#: Routes of keys, and the one that says whether calls on them would be answered.
+_NEED_A_LINE = frozenset(spec.name for spec in api.SPECS if spec.path.startswith("/v1/key/")) | {"ready"}
+#: Of these, what cannot be undone by not answering.
+_DATA = ("key_generate", "key_encrypt", "key_decrypt", "key_hmac")
+_CHANGES = frozenset(
+    spec.name
+    for spec in api.SPECS
+    if spec.path.startswith("/v1/key/") and spec.method != "GET" and spec.name not in _DATA
+)
+
+
 @dataclass(slots=True)
 class State:
     settings: Settings
@@ -56,9 +71,21 @@ class State:
     started: float = field(default_factory=time.monotonic)
     version: str = __version__
 
-    def record(self, route: str, record: Record) -> None:
-        """One request is over: count it, write it down, and show it to whoever listens."""
+    def record(self, route: str, record: Record) -> APIError | None:
+        """One request is over: write it down, count it, and show it to whoever listens.
+
+        AUDIT_FAILED is what must be answered instead: the line is required and could not be written."""
+        if not self.audit.append(record) and record.status == 200 and route in _NEED_A_LINE:
+            if route in _CHANGES:
+                _log.error("%s by %s is done, and not in the audit log", record.path, record.identity)
+            self.metrics.observe(route, Code.AUDIT_FAILED.status, record.duration)
+            return APIError(Code.AUDIT_FAILED)
         self.metrics.observe(route, record.status, record.duration)
-        self.audit.append(record)
         if self.audit_lines.wanted:
-            self.audit_lines.publish(record.line())
+            self.audit_lines.publish(record.line() + b"\n")
+        return None
+
+    def may_begin(self, route: str) -> None:
+        """APIError AUDIT_FAILED for a call that would change keys while the last required line was not written."""
+        if route in _CHANGES and self.audit.refusing:
+            raise APIError(Code.AUDIT_FAILED)
