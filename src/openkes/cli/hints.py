@@ -6,8 +6,7 @@ from openkes.client import AnswerError, Client, ClientError, NoAnswer, Reason
 from openkes.errors import OperatorError
 
 SET_IDENTITY = (
-    "set KES_CLIENT_KEY and KES_CLIENT_CERT to the client's files, or KES_API_KEY; "
-    "`kes identity new` makes an identity"
+    "set KES_CLIENT_KEY and KES_CLIENT_CERT to the client's files, or KES_API_KEY; `kes identity new` makes an identity"
 )
 
 
@@ -59,9 +58,23 @@ def _of_answer(error: AnswerError, client: Client, where: str) -> str:
         return SET_IDENTITY if client.credentials is None else _own_fault(client)
     if error.status == 403:
         return f"identity {_identity(client)} may not use {error.path}: {_why_not(client)}"
+    if error.message == "key already exists" and _is_pending(client, error.path):
+        return f"its deletion still waits: bring it back with `kes key undelete {_name(error.path)}`"
     if error.status in (502, 503, 504):
         return "the server runs but its key store does not answer: its log names the cause"
     return ""
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _is_pending(client: Client, path: str) -> bool:
+    """Asks the server once more; False from upstream, which knows no waiting."""
+    try:
+        return _name(path) in client.pending_keys()
+    except ClientError:
+        return False
 
 
 def _why_not(client: Client) -> str:

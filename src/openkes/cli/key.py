@@ -13,8 +13,9 @@ import click
 
 from openkes.cli import complete, keyname, output
 from openkes.cli.crypt import decrypt, dek, encrypt, hmac
+from openkes.cli.keylife import pending, rotate, undelete
 from openkes.cli.options import Connection, connected
-from openkes.client import ClientError
+from openkes.client import Client, ClientError
 from openkes.errors import OperatorError
 
 KEY_SIZE = 32
@@ -29,7 +30,7 @@ def key() -> None:
     """
 
 
-for _command in (encrypt, decrypt, dek, hmac):
+for _command in (encrypt, decrypt, dek, hmac, rotate, undelete, pending):
     key.add_command(_command)
 
 
@@ -103,7 +104,9 @@ def info(name: str, json_wanted: bool, connection: Connection) -> None:
         output.as_json(answer)
         return
     labels = (("Name", "name"), ("Algorithm", "algorithm"), ("Created", "created_at"), ("Created by", "created_by"))
-    output.table((label, str(answer[field])) for label, field in labels if answer.get(field))
+    rows = [(label, str(answer[field])) for label, field in labels if answer.get(field)]
+    rows += [(f"Version {v['version']}", f"made {v['created_at']}") for v in answer.get("versions", ())]
+    output.table(rows)
 
 
 @key.command()
@@ -130,14 +133,16 @@ def ls(prefix: str, json_wanted: bool, connection: Connection) -> None:
 def rm(name: tuple[str, ...], force: bool, connection: Connection) -> None:
     """Delete keys. What they protect cannot be read any more, by anybody.
 
-    On a terminal it asks first.
+    The server keeps a deleted key for a while (deletion.wait in its configuration), and `kes key undelete` brings it
+    back; afterwards it is gone for good. On a terminal it asks first.
 
     \b
-    Example:
+    Examples:
       kes key rm old-key
+      kes key pending
     """
     if not force and sys.stdin.isatty():
-        question = f"Delete {', '.join(name)}? What was encrypted with it is lost."
+        question = f"Delete {', '.join(name)}? What was encrypted with it cannot be read any more."
         if not click.confirm(question, err=True):
             raise OperatorError("nothing was deleted")
     with connection.client() as client:
@@ -145,6 +150,17 @@ def rm(name: tuple[str, ...], force: bool, connection: Connection) -> None:
             with _telling_the_rest(name, done):
                 client.delete_key(one)
             output.talk(f"deleted key {one}")
+        _tell_what_waits(client, name)
+
+
+def _tell_what_waits(client: Client, deleted: tuple[str, ...]) -> None:
+    try:
+        waiting = client.pending_keys()
+    except ClientError:
+        return  # upstream knows no waiting, and not everybody who may delete may list
+    for one in deleted:
+        if one in waiting:
+            output.talk(f"it is kept until {waiting[one]['purge_at']}; to take it back: kes key undelete {one}")
 
 
 @contextmanager

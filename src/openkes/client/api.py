@@ -55,6 +55,19 @@ class Client:
         """404 `key does not exist`. What it protected cannot be read again."""
         self._transport.exchange("DELETE", _path("delete", name))
 
+    def rotate_key(self, name: str) -> int:
+        """The number of the new version. 404."""
+        return int(self._transport.json("PUT", _path("rotate", name))["version"])
+
+    def undelete_key(self, name: str) -> None:
+        """404 when no deletion waits under this name."""
+        self._transport.exchange("PUT", _path("undelete", name))
+
+    def pending_keys(self, prefix: str = "") -> dict[str, dict[str, str]]:
+        """Deleted keys that are kept for a while: name to `purge_at`."""
+        found: dict[str, dict[str, str]] = self._transport.json("GET", _path("pending", prefix))["names"]
+        return found
+
     def generate(self, name: str, context: bytes = b"") -> tuple[bytes, bytes]:
         """A new data key: (32 bytes of plaintext, its ciphertext)."""
         path, body = _path("generate", name), {"context": _text(context)} if context else {}
