@@ -38,51 +38,66 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         authority = Authority(arguments["authority"], arguments.pop("authority_password", None))
         check = bool(self._task.check_mode)
         brought = _brought(arguments) if mode == "files" else {}
-        report = self._execute_module(
-            module_name=MODULE,
-            module_args={**arguments, **brought, "step": "report", "make_key": mode != "files" and not check},
-            task_vars=task_vars,
-        )
-        if report.get("failed"):
-            return {**result, **_public(report)}
-        if mode != "files" and _is_admin(report["request"], authority, now):
-            # Left over from kes_identity_mode: root. "A key is never replaced" must not keep the admin's on a host.
-            report = {**report, "request": None, "changed": True}
-            if not check:
-                report = self._execute_module(
-                    module_name=MODULE,
-                    module_args={**arguments, "step": "report", "make_key": True, "replace_key": True},
-                    task_vars=task_vars,
-                )
-                if report.get("failed"):
-                    return {**result, **_public(report)}
         try:
+            report = self._report(arguments, brought, authority, now, task_vars)
             plan = _plan(report, arguments, authority, brought, now)
+            found = report["certificate_found"]
+            if plan.needed and not check:
+                found = self._host("apply", {**arguments, **plan.send}, task_vars)["certificate_found"]
         except AuthorityError as error:
             raise AnsibleActionFail(str(error)) from None
-        changed = bool(report["changed"]) or plan.needed
-        found = report["certificate_found"]
-        if plan.needed and not check:
-            applied = self._execute_module(
-                module_name=MODULE, module_args={**arguments, **plan.send, "step": "apply"}, task_vars=task_vars
-            )
-            if applied.get("failed"):
-                return {**result, **_public(applied)}
-            found = applied["certificate_found"]
+        except _HostFailed as failed:
+            return {**result, **failed.reply}
         if found and not check and mode != "files":
-            host = (task_vars or {})["inventory_hostname"]
-            authority.record(host, arguments["usage"], found)
+            authority.record((task_vars or {})["inventory_hostname"], arguments["usage"], found)
+        present = None if plan.reason and check else found
         result.update(
-            changed=changed, reason=plan.reason, **_facts(found if not (plan.reason and check) else None, report, now)
+            changed=bool(report["changed"]) or plan.needed, reason=plan.reason, **_facts(present, report, now)
         )
         lines = _diff(report, plan, arguments, mode)
         if lines:
             result["diff"] = {"prepared": "".join(line + "\n" for line in lines)}
-        if found and mode == "files" and not check:
-            late = age_fault(x509.load_pem_x509_certificate(found.encode()), now)
+        if present and mode == "files":
+            late = age_fault(x509.load_pem_x509_certificate(present.encode()), now)
             if late:
                 result["warnings"] = [f"{arguments['certificate']}: {late}; it was brought, so bring a new one."]
         return result
+
+    def _host(self, step: str, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """The module's reply. Raises _HostFailed."""
+        reply: dict[str, Any] = self._execute_module(
+            module_name=MODULE, module_args={**arguments, "step": step}, task_vars=task_vars
+        )
+        if reply.get("failed"):
+            raise _HostFailed(reply)
+        return reply
+
+    def _report(
+        self,
+        arguments: dict[str, Any],
+        brought: dict[str, Any],
+        authority: Authority,
+        now: dt.datetime,
+        task_vars: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        """What the host has, after it made its key if it had none."""
+        make = not brought and not self._task.check_mode
+        report = self._host("report", {**arguments, **brought, "make_key": make}, task_vars)
+        if brought or not _is_admin(report["request"], authority, now):
+            return report
+        # Left over from kes_identity_mode: root. "A key is never replaced" must not keep the admin's on a host.
+        if not make:
+            return {**report, "request": None, "changed": True}
+        return self._host("report", {**arguments, "make_key": True, "replace_key": True}, task_vars)
+
+
+class _HostFailed(Exception):
+    """The module failed; `reply` is what it said, without the texts that pass between host and controller."""
+
+    def __init__(self, reply: dict[str, Any]) -> None:
+        super().__init__(reply.get("msg"))
+        inner = ("request", "certificate_found", "trust_found")
+        self.reply = {key: value for key, value in reply.items() if key not in inner}
 
 
 def _is_admin(request: str | None, authority: Authority, now: dt.datetime) -> bool:
@@ -164,8 +179,3 @@ def _diff(report: dict[str, Any], plan: _Plan, arguments: dict[str, Any], mode: 
         lines.append(f"+ trusted certificates {arguments['trust']}")
     lines += [f"+ owner, group or permissions of {path}" for path in report["drift"]]
     return lines
-
-
-def _public(report: dict[str, Any]) -> dict[str, Any]:
-    """A failed reply without the texts that passed between host and controller."""
-    return {key: value for key, value in report.items() if key not in ("request", "certificate_found", "trust_found")}

@@ -40,7 +40,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         identities, missing = _identities(Authority(arguments["folder"]), arguments["hosts"])
         if missing and not self._task.check_mode:
             raise AnsibleActionFail(
-                f"The identity of {', '.join(missing)} is not known on this controller, so the key servers would refuse"
+                f"The identity of {', '.join(missing)} is not known on this controller, so the key servers would"
+                " refuse"
                 " it. Nothing was changed on the key servers. Run once without --limit."
             )
         policy = {

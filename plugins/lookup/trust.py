@@ -9,8 +9,8 @@ name: trust
 short_description: Certificates that MinIO hosts shall trust
 version_added: 0.1.0
 description:
-  - Returns one PEM text, read on the controller. Empty before there is anything to trust, which happens in check mode on a
-    fresh fleet.
+  - Returns one PEM text, read on the controller. Empty before there is anything to trust, which happens in check
+    mode on a fresh fleet.
 options:
   _terms:
     description: Where they come from, V(ca), V(self_signed) or V(files).
@@ -69,7 +69,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         file = self.get_option("file")
         if not file or not Path(file).expanduser().exists():
             raise AnsibleLookupError(
-                f"The file with the certificates that MinIO shall trust ({file or 'kes_identity_trust_file is empty'}) does"
+                f"The file with the certificates that MinIO shall trust"
+                f" ({file or 'kes_identity_trust_file is empty'}) does"
                 " not exist on the controller. Set kes_identity_trust_file."
             )
         return [_text(Path(file).expanduser())]

@@ -35,7 +35,6 @@ OURS = (
 
 _ASSIGNMENT = re.compile(r"[ \t]*(?P<export>export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+=-]+\Z")
-_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 
 
 class BrokenFile(ValueError):
@@ -61,10 +60,9 @@ def parse(text: str) -> List[Entry]:
     while position < len(text):
         found = _ASSIGNMENT.match(text, position)
         if found is None:
-            line = _LINE.match(text, position)
-            assert line is not None  # position < len(text): there is a line
-            entries.append(Entry(line.group()))
-            position = line.end()
+            end = text.find("\n", position) + 1 or len(text)
+            entries.append(Entry(text[position:end]))
+            position = end
             continue
         value, end = _value(text, found.end())
         entries.append(Entry(text[position:end], found["name"], value, bool(found["export"])))

@@ -172,7 +172,8 @@ def unreachable(error: BaseException, endpoint: str, timeout: float) -> Failure:
         )
     if getattr(cause, "errno", None) in (errno.EHOSTUNREACH, errno.ENETUNREACH):
         return Failure(
-            "cannot reach %s (%s)" % (endpoint, cause.strerror.lower()), "Open port %d from {host} to %s" % (port, host)
+            "cannot reach %s (%s)" % (endpoint, cause.strerror.lower()),
+            "Open port %d from {host} to %s" % (port, host),
         )
     if isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in text:
         return _untrusted(cause, host, endpoint)

@@ -25,9 +25,9 @@ def certificate(host: str, port: int) -> bytes | None:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # compared byte for byte with the file instead
     try:
-        with socket.create_connection((host, port), timeout=TIMEOUT) as raw:
-            with context.wrap_socket(raw, server_hostname=host) as connection:
-                return connection.getpeercert(binary_form=True)
+        raw = socket.create_connection((host, port), timeout=TIMEOUT)
+        with raw, context.wrap_socket(raw, server_hostname=host) as connection:
+            return connection.getpeercert(binary_form=True)
     except (OSError, ssl.SSLError):
         return None
 

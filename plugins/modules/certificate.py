@@ -137,7 +137,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 identity:
-  description: Who the key is to a key server, the SHA-256 of its public key. Empty when there is no key yet (check mode).
+  description:
+    - Who the key is to a key server, the SHA-256 of its public key. Empty when there is no key yet (check mode).
   returned: success
   type: str
 reason:

@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Each child group of O(group) that has hosts is one deployment; without child groups all of O(group) is one.
     The variable C(kes_minio_deployment) of a host wins over its groups.
-  - Fails when a run covers only a part of a deployment, since its nodes need the same environment and restart together.
+  - Fails when a run covers only a part of a deployment, since its nodes need the same environment and restart
+    together.
   - Always runs on the controller.
 options:
   group:

@@ -10,8 +10,8 @@ module: minio_environment
 short_description: Give MinIO's environment its key server variables
 version_added: 0.1.0
 description:
-  - Sets the five C(MINIO_KMS_KES_*) variables in MinIO's environment file or in a drop-in of its unit. Everything else in
-    the file stays byte for byte.
+  - Sets the five C(MINIO_KMS_KES_*) variables in MinIO's environment file or in a drop-in of its unit. Everything
+    else in the file stays byte for byte.
   - Notes in a file that a restart is due before anything is changed. See M(openkes.kes.minio_service).
   - Refuses variables that MinIO does not accept beside these.
 extends_documentation_fragment:

@@ -10,8 +10,9 @@ module: minio_policy
 short_description: Put together the policy of all MinIO hosts
 version_added: 0.1.0
 description:
-  - Returns the policy under which a key server knows the MinIO hosts as one set, from the copies of their certificates that
-    M(openkes.kes.certificate) keeps on the controller. So a run that is limited to some hosts never forgets the others.
+  - Returns the policy under which a key server knows the MinIO hosts as one set, from the copies of their
+    certificates that M(openkes.kes.certificate) keeps on the controller. So a run that is limited to some hosts
+    never forgets the others.
   - Always runs on the controller and changes nothing.
 options:
   hosts:

@@ -10,10 +10,10 @@ module: minio_service
 short_description: Restart a MinIO node, or wait until it is healthy
 version_added: 0.1.0
 description:
-  - V(restarted) asks systemd for a restart and returns at once. A node is ready only when its peers are, so waiting for one
-    before the others are restarted may never end.
-  - V(healthy) waits until the restarted node takes part in its cluster, then asks once for readiness, which makes MinIO use
-    its master key, and only then forgets that a restart was due.
+  - V(restarted) asks systemd for a restart and returns at once. A node is ready only when its peers are, so waiting
+    for one before the others are restarted may never end.
+  - V(healthy) waits until the restarted node takes part in its cluster, then asks once for readiness, which makes
+    MinIO use its master key, and only then forgets that a restart was due.
   - V(checked) asks the same two questions once and changes nothing.
 options:
   state:
@@ -22,7 +22,8 @@ options:
     choices: [restarted, healthy, checked]
     required: true
   previous:
-    description: What the step V(restarted) returned, so that an old process that still answers is not taken for the new.
+    description:
+      - What the step V(restarted) returned, so that an old process that still answers is not taken for the new.
     type: str
     default: ''
   url:
@@ -128,7 +129,8 @@ def wait(module: AnsibleModule, unit: Unit) -> int:
                 return int(time.monotonic() - begin)
         if time.monotonic() - begin > params["timeout"]:
             module.fail_json(
-                msg="MinIO did not become healthy within %d s after the restart: %s. The restart stays noted in %s, and"
+                msg="MinIO did not become healthy within %d s after the restart: %s. The restart stays noted in"
+                " %s, and"
                 " no further deployment is touched. Look at journalctl -u %s, correct what it says, then run the"
                 " playbook again." % (params["timeout"], why, params["restart_marker"], unit.name)
             )

@@ -11,8 +11,8 @@ short_description: Report what a MinIO host has of key, certificate, environment
 version_added: 0.1.0
 description:
   - Looks at a MinIO host in one call and changes nothing.
-  - Fails when the host must not be touched, because of variables that exclude each other, an environment file that systemd
-    misreads, or a unit that does not exist or reads another file.
+  - Fails when the host must not be touched, because of variables that exclude each other, an environment file that
+    systemd misreads, or a unit that does not exist or reads another file.
 options:
   user:
     description: User that MinIO must run as to read its key. Not looked at when empty.

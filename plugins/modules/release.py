@@ -20,7 +20,9 @@ options:
     type: path
     default: /opt/openkes
   wheelhouse:
-    description: Folder on the controller with the wheels of openkes. With those of its dependencies beside them no index is asked.
+    description:
+      - Folder on the controller with the wheels of openkes. With those of its dependencies beside them no index is
+        asked.
     type: path
   version:
     description: Version to install from a package index, when O(wheelhouse) is not set.
@@ -30,7 +32,8 @@ options:
     type: str
   engine:
     description:
-      - Whether the compiled engine is a must (V(required)), taken when the host can (V(preferred)), or left out (V(python)).
+      - Whether the compiled engine is a must (V(required)), taken when the host can (V(preferred)), or left out
+        (V(python)).
     type: str
     choices: [required, preferred, python]
     default: required

@@ -10,7 +10,8 @@ module: round_trip
 short_description: Prove that a host can use a master key at every key server
 version_added: 0.1.0
 description:
-  - Generates a data key and decrypts it again, at each of the endpoints, with the host's own identity. Changes nothing.
+  - Generates a data key and decrypts it again, at each of the endpoints, with the host's own identity. Changes
+    nothing.
   - Fails when any endpoint fails, with the cause and the next step for each.
 options:
   name:
@@ -61,7 +62,8 @@ endpoints:
   type: list
   elements: dict
 proved:
-  description: Whether all endpoints were tried and worked. V(false) only in check mode, before there is anything to try.
+  description:
+    - Whether all endpoints were tried and worked. V(false) only in check mode, before there is anything to try.
   returned: success
   type: bool
 """

@@ -86,7 +86,8 @@ def python_lacks(module: AnsibleModule) -> bool:
         )
     if code != 0 and not module.params["packages"]:
         module.fail_json(
-            msg="%s cannot make virtual environments (its modules venv and ensurepip are missing). Install them, or name"
+            msg="%s cannot make virtual environments (its modules venv and ensurepip are missing). Install them,"
+            " or name"
             " the packages in kes_server_python_packages. Nothing was changed." % path
         )
     return code != 0
@@ -120,7 +121,8 @@ def main() -> None:
     )
     if module.params["supervisor"] == "systemd" and not os.path.isdir("/run/systemd/system"):
         module.fail_json(
-            msg="This host does not run systemd, which looks after the key server. Choose another host for group kes, or"
+            msg="This host does not run systemd, which looks after the key server. Choose another host for group"
+            " kes, or"
             " set kes_server_supervisor to process for a trial. Nothing was changed."
         )
     if module.get_bin_path("openssl") is None:

@@ -10,8 +10,8 @@ module: server_service
 short_description: Start, reload or restart the key server as its files demand
 version_added: 0.1.0
 description:
-  - Compares the files with those that the server was last started or reloaded with, and does the least that is needed.
-    So a reload or restart that a failed run left undone is done by the next one.
+  - Compares the files with those that the server was last started or reloaded with, and does the least that is
+    needed. So a reload or restart that a failed run left undone is done by the next one.
   - Waits until the server answers and serves the certificate of its file.
 options:
   supervisor:

@@ -52,7 +52,7 @@ def incomplete(deployments: Sequence[Mapping[str, Any]], present: Sequence[str])
 
 
 def due(hosts: Sequence[str], hostvars: Mapping[str, Any]) -> list[str]:
-    """Why the deployment of these hosts has to be restarted, each reason once with its hosts; empty when it need not."""
+    """Why the deployment of these hosts must be restarted, each reason once with its hosts; empty when not."""
     reasons: dict[str, list[str]] = {}
     for host in hosts:
         result = hostvars[host].get("kes_minio_environment_result") or {}

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def lines(
-    hostvars: Mapping[str, Any], kes: list[str], deployments: list[Mapping[str, Any]], check: bool
-) -> list[str]:
+def lines(hostvars: Mapping[str, Any], kes: list[str], minio: list[str], check: bool) -> list[str]:
     """Sentences from the facts that the roles left on each host."""
+    deployments = next((found["deployments"] for found in _facts(hostvars, minio, "kes_minio_found")), [])
     rows: list[tuple[str, str]] = []
     due: list[str] = []
     for deployment in deployments:
@@ -34,7 +33,8 @@ def lines(
     result = [f"{name:<{width}}{text}" for name, text in rows]
     for name in due:
         result.append(
-            f"NOTE: {name} still runs with its old environment: a restart is due and was not done. Run the playbook with"
+            f"NOTE: {name} still runs with its old environment: a restart is due and was not done. Run the"
+            " playbook with"
             " kes_minio_restart: together, or restart all its nodes at once yourself and run the playbook again."
         )
     if check:
@@ -42,6 +42,10 @@ def lines(
     elif rows:
         result.append(f"{'next':<{width}}keep a copy of the key store and of the admin identity in a safe place")
     return result
+
+
+def _facts(hostvars: Mapping[str, Any], hosts: list[str], name: str) -> list[dict[str, Any]]:
+    return [dict(hostvars[host][name]) for host in hosts if hostvars[host].get(name)]
 
 
 def _count(number: int, noun: str) -> str:

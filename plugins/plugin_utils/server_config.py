@@ -22,7 +22,8 @@ def document(base: Mapping[str, Any], policies: Mapping[str, Any], extra: Mappin
     clash = sorted(set(managed) & set(extra) | ({"policy"} & set(extra)))
     if clash:
         raise ValueError(
-            f"kes_server_extra_config sets {', '.join(clash)}, which the role manages itself: use the role's own variables"
+            f"kes_server_extra_config sets {', '.join(clash)}, which the role manages itself: use the role's own"
+            " variables"
         )
     result = {**managed, **extra}
     if policies:

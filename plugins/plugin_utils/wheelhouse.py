@@ -42,7 +42,8 @@ def look(folder: str, engine: str) -> Wheelhouse:
     server = [wheel for wheel in wheels if wheel.name.startswith("openkes-")]
     if not server:
         raise WheelhouseError(
-            f"There is no wheel of openkes in {path} on the controller. Set kes_server_wheelhouse to a folder with the"
+            f"There is no wheel of openkes in {path} on the controller. Set kes_server_wheelhouse to a folder with"
+            " the"
             " wheels of openkes and its dependencies."
         )
     if len(server) > 1:

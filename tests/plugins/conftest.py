@@ -26,7 +26,7 @@ RunModule = Callable[..., dict[str, Any]]
 def run_module(tmp_path: Path) -> RunModule:
     """`run_module("name", check=False, **arguments)` runs a module in a process of its own; returns its JSON."""
 
-    def run(name: str, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
+    def run(module: str, /, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
         scratch = tmp_path / "remote"
         scratch.mkdir(exist_ok=True)
         given = {
@@ -37,7 +37,7 @@ def run_module(tmp_path: Path) -> RunModule:
             "_ansible_tmpdir": str(scratch),
         }
         done = subprocess.run(
-            [sys.executable, "-c", _RUN, name],
+            [sys.executable, "-c", _RUN, module],
             input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
             env={**os.environ, "PYTHONPATH": COLLECTIONS},
             capture_output=True, text=True, check=False, cwd=tmp_path,

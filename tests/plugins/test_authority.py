@@ -17,7 +17,7 @@ from tests.plugins import conftest  # noqa: F401 - makes the collection importab
 from ansible_collections.openkes.kes.plugins.plugin_utils import admin, brought, verdict  # isort: skip
 from ansible_collections.openkes.kes.plugins.plugin_utils import authority as ca  # isort: skip
 
-NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.timezone.utc)
+NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
 NAMES = ["kes-1", "10.0.0.5", "::1"]
 
 
@@ -45,7 +45,9 @@ def leaf(authority: ca.Authority, key: ca.SigningKey) -> str:
     return authority.sign(request(key), NAMES, "server", 90, NOW)
 
 
-def wanted(authority: ca.Authority, key: ca.SigningKey, names: list[str] = NAMES, usage: str = "server") -> verdict.Wanted:
+def wanted(
+    authority: ca.Authority, key: ca.SigningKey, names: list[str] = NAMES, usage: str = "server"
+) -> verdict.Wanted:
     return verdict.Wanted(key.public_key(), names, usage, authority.load(NOW)[1])
 
 
@@ -75,7 +77,9 @@ def test_a_leaf_satisfies_openssl(authority: ca.Authority, leaf: str, tmp_path: 
     at = str(int((NOW + dt.timedelta(days=1)).timestamp()))
     for check in (["-verify_hostname", "kes-1"], ["-verify_ip", "10.0.0.5"], ["-verify_ip", "::1"]):
         command = ["openssl", "verify", "-x509_strict", "-attime", at, "-purpose", "sslserver", *check]
-        done = subprocess.run([*command, "-CAfile", authority.certificate, file], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, "-CAfile", authority.certificate, file], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -145,9 +149,7 @@ def test_the_password_protects_the_key(tmp_path: Path) -> None:
 
 
 def test_identity_is_the_hash_of_the_public_key(key: ca.SigningKey) -> None:
-    der = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    der = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     assert ca.identity(key.public_key()) == hashlib.sha256(der).hexdigest()
 
 

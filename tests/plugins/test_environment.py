@@ -93,8 +93,8 @@ def test_a_quoted_value_is_read_back(value: str) -> None:
         ("B='x\nMINIO_KMS_KES_KEY_NAME=inside\n'\n", "B='x\nMINIO_KMS_KES_KEY_NAME=inside\n'\n" + ADDED),
     ],
     ids=[
-        "empty", "appended", "no newline at the end", "crlf", "nothing to do", "other spelling of the same", "in its place",
-        "twice", "exported", "text inside a quoted value",
+        "empty", "appended", "no newline at the end", "crlf", "nothing to do", "other spelling of the same",
+        "in its place", "twice", "exported", "text inside a quoted value",
     ],
 )  # fmt: skip
 def test_examples(before: str, after: str) -> None:

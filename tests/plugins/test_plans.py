@@ -126,10 +126,14 @@ def test_what_a_reload_does_not_cover(key: str, value: object, restart: bool) ->
 
 
 def outcome(**facts: object) -> dict[str, Any]:
-    return {"kes_minio_outcome": {"changed": False, "proved": True, "restarted": False, "restart_due": False, **facts}}
+    found = {"deployments": [{"name": "east", "hosts": ["e1", "e2"]}]}
+    return {
+        "kes_minio_found": found,
+        "kes_minio_outcome": {"changed": False, "proved": True, "restarted": False, "restart_due": False, **facts},
+    }
 
 
-EAST = [{"name": "east", "hosts": ["e1", "e2"]}]
+EAST = ["e1", "e2"]
 
 
 def test_recap_of_a_first_run() -> None:
