@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import binascii
 import os
-import stat
 from base64 import b64decode
 from pathlib import Path
 
 from openkes.config import values
 from openkes.config.node import Node
 from openkes.config.schema import Seal, SealSource
+from openkes.config.secret_files import first_line, read_private
 from openkes.crypto.sealing import KEY_SIZE
 from openkes.errors import OperatorError
 from openkes.keystore.seal_file import Passphrase, SealKey, Secret
 
 _MAKE = "make one with: (umask 077; openssl rand -hex 32 > FILE)"
-_MAX_FILE = 64 * 1024  # bytes; a passphrase or a key is far shorter
 
 
 def settings(node: Node) -> Seal:
@@ -35,9 +34,7 @@ def settings(node: Node) -> Seal:
     name, value = next(iter(sources.items()))
     where = values.path(value)
     if name == SealSource.CREDENTIAL.value and len(where.parts) != 1:
-        raise value.error(
-            f"'{value.path}' is a path", "write the name of the credential, as in LoadCredential=NAME:…"
-        )
+        raise value.error(f"'{value.path}' is a path", "write the name of the credential, as in LoadCredential=NAME:…")
     return Seal(SealSource(name), str(where))
 
 
@@ -46,21 +43,13 @@ def secret(seal: Seal) -> Secret:
     match seal.source:
         case SealSource.FILE:
             source = f"{seal.where} (keystore.fs.seal.key.file)"
-            return SealKey(_key(_private(Path(seal.where), source), source), source)
+            return SealKey(_key(read_private(Path(seal.where), source), source), source)
         case SealSource.CREDENTIAL:
             source = f"the credential {seal.where} (keystore.fs.seal.key.credential)"
             return SealKey(_key(_credential(seal.where, source), source), source)
         case SealSource.PASSPHRASE_FILE:
             source = f"{seal.where} (keystore.fs.seal.key.passphrase_file)"
-            return Passphrase(first_line(_private(Path(seal.where), source), source), source)
-
-
-def first_line(data: bytes, source: str) -> bytes:
-    """A passphrase, without the end of its line."""
-    line = data.partition(b"\n")[0].removesuffix(b"\r")
-    if not line:
-        raise OperatorError(f"the first line of {source} is empty", "write the passphrase there")
-    return line
+            return Passphrase(first_line(read_private(Path(seal.where), source), source), source)
 
 
 def _credential(name: str, source: str) -> bytes:
@@ -78,22 +67,6 @@ def _credential(name: str, source: str) -> bytes:
         raise OperatorError(
             f"cannot read {source}: {error.strerror}", f"add LoadCredential={name}:FILE to the unit"
         ) from None
-
-
-def _private(path: Path, source: str) -> bytes:
-    """The content of a file that nobody else may read or write."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_MAX_FILE) if stat.S_ISREG(mode) else b""
-    except OSError as error:
-        raise OperatorError(
-            f"cannot read {source}: {error.strerror}", "name a file that the server's user may read"
-        ) from None
-    if mode & (stat.S_IROTH | stat.S_IWOTH):
-        raise OperatorError(f"{source} is open to every user of this machine", f"chmod o= {path}, and make a new key "
-                            "if somebody may have read it")  # fmt: skip
-    return data
 
 
 def _key(data: bytes, source: str) -> bytes:
