@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 class Server:
     address: tuple[str, int]
@@ -26,7 +27,7 @@ class Call:
     method: str
     target: str
     headers: list[tuple[str, str]]
-    peer: object
+    peer: Any
     declared_length: int | None
     body: bytes
     def respond(self, status: int, headers: list[tuple[str, str]], body: bytes) -> bool: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import h2.config
@@ -23,6 +24,7 @@ class Second:
         self.h2.initiate_connection()
         self.flush()
         self.events: list[Any] = []
+        self._bytes = b""
 
     def __enter__(self) -> Second:
         return self
@@ -69,11 +71,17 @@ class Second:
         data = self.sock.recv(65536)
         if not data:
             raise EOFError("the connection ended")
-        fresh = self.h2.receive_data(data)
-        for event in fresh:
-            if isinstance(event, h2.events.DataReceived):
-                self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-        self.events += fresh
+        self._bytes += data
+        while len(self._bytes) >= 9 and len(self._bytes) >= (size := 9 + int.from_bytes(self._bytes[:3], "big")):
+            fresh = self.h2.receive_data(self._bytes[:size])
+            self._bytes = self._bytes[size:]
+            self.events += fresh
+            for event in fresh:
+                if isinstance(event, h2.events.DataReceived):
+                    self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                if isinstance(event, h2.events.ConnectionTerminated) and event.error_code == 0:
+                    # GOAWAY ends no stream that runs, and pings still want an answer; `h2` knows no such state.
+                    self.h2.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
         self.flush()
 
     def wait(self, kind: type, stream: int | None = None) -> Any:
@@ -102,5 +110,5 @@ class Second:
         try:
             while True:
                 self.pump()
-        except (EOFError, ConnectionError):
+        except (EOFError, ConnectionError, ssl.SSLEOFError):
             return

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tlslite.api import X509, HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
 
-from tests.front.certificates import certificate, private_pem, PEM
+from tests.front.certificates import PEM, certificate, private_pem
 from tests.front.conftest import Serve
 from tests.front.wire import Wire, connect_tcp
 

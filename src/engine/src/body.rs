@@ -11,7 +11,7 @@ use crate::doors::{Piece, Pieces};
 use crate::watch::{Running, Unsent};
 
 pub enum Content {
-    Whole(Bytes, Option<Unsent>),
+    Whole(Bytes),
     Stream(Pieces),
 }
 
@@ -19,11 +19,13 @@ pub enum Content {
 pub struct Body {
     content: Content,
     _running: Running,
+    /// Of a whole answer: until hyper lets go of it, the peer's windows have not taken it.
+    _unsent: Option<Unsent>,
 }
 
 impl Body {
-    pub fn new(content: Content, running: Running) -> Self {
-        Self { content, _running: running }
+    pub fn new(content: Content, running: Running, unsent: Option<Unsent>) -> Self {
+        Self { content, _running: running, _unsent: unsent }
     }
 }
 
@@ -36,8 +38,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut self.get_mut().content {
-            Content::Whole(bytes, unsent) => {
-                *unsent = None;
+            Content::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
@@ -55,14 +56,14 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Whole(bytes, _) => bytes.is_empty(),
+            Content::Whole(bytes) => bytes.is_empty(),
             Content::Stream(pieces) => pieces.ended,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Stream(_) => SizeHint::default(),
         }
     }

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::doors::{Answer, Doors, Headers, Held, Piece, Pieces, Request};
+use crate::watch::Watch;
 
 /// Chunks that may wait for a slow reader before the application's thread is held up.
 const AHEAD: usize = 8;
@@ -35,7 +36,8 @@ pub struct Call {
     doors: Arc<Doors>,
     handle: Handle,
     patience: Duration,
-    _held: Held,
+    held: Mutex<Option<Held>>,
+    watch: Arc<Watch>,
 }
 
 impl Call {
@@ -59,12 +61,14 @@ impl Call {
             doors,
             handle,
             patience,
-            _held: request.held,
+            held: Mutex::new(Some(request.held)),
+            watch: request.watch,
         }
     }
 
     fn send(&self, answer: Answer) -> PyResult<bool> {
         let sender = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
         let sender = sender.ok_or_else(|| PyRuntimeError::new_err("this call was answered before"))?;
         Ok(sender.send(answer).is_ok())
     }
@@ -85,7 +89,12 @@ impl Call {
         let (sender, receiver) = mpsc::channel(AHEAD);
         let pieces = Pieces { receiver, number, doors: self.doors.clone(), ended: false };
         self.send(Answer::Stream(status, headers, pieces))?;
-        Ok(Stream { sender: Mutex::new(Some(sender)), handle: self.handle.clone(), patience: self.patience })
+        Ok(Stream {
+            sender: Mutex::new(Some(sender)),
+            handle: self.handle.clone(),
+            patience: self.patience,
+            watch: self.watch.clone(),
+        })
     }
 }
 
@@ -94,6 +103,7 @@ pub struct Stream {
     sender: Mutex<Option<mpsc::Sender<Piece>>>,
     handle: Handle,
     patience: Duration,
+    watch: Arc<Watch>,
 }
 
 impl Stream {
@@ -104,7 +114,12 @@ impl Stream {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Closed(_)) => false,
             Err(mpsc::error::TrySendError::Full(piece)) => {
-                self.handle.block_on(sender.send_timeout(piece, self.patience)).is_ok()
+                let sent = self.handle.block_on(sender.send_timeout(piece, self.patience));
+                if let Err(mpsc::error::SendTimeoutError::Timeout(_)) = sent {
+                    // hyper waits for the peer's window and would never look at this stream again.
+                    self.watch.condemn();
+                }
+                sent.is_ok()
             }
         })
     }

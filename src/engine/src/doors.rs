@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::peer::PeerFacts;
 use crate::queue::Queue;
+use crate::watch::Watch;
 
 /// The queues of one server.
 pub struct Doors {
@@ -43,6 +44,7 @@ pub struct Request {
     pub declared_length: Option<u64>,
     pub body: Bytes,
     pub peer: Arc<PeerCell>,
+    pub watch: Arc<Watch>,
     pub answer: oneshot::Sender<Answer>,
     pub held: Held,
 }

@@ -32,17 +32,16 @@ pub fn run(py: Python<'_>, doors: &Doors, waiting: usize, door: &Hot<'_>) {
                 continue; // the client has gone
             }
             match ask(py, &request, door) {
-                Ok(Some(answer)) => {
-                    let _ = request.answer.send(answer); // the client may have gone meanwhile
-                }
+                Ok(Some(answer)) => finish(request, answer),
                 Ok(None) => pass_on(doors, request, waiting),
                 Err(error) => {
-                    let arguments =
-                        ("hot", request.method.as_str(), request.target.as_str(), error.value(py));
+                    // `into_value` puts the traceback into the exception, where Python looks for it.
+                    let error = error.into_value(py);
+                    let arguments = ("hot", request.method.as_str(), request.target.as_str(), error);
                     if let Err(second) = door.report.call1(arguments) {
                         second.write_unraisable(py, None);
                     }
-                    let _ = request.answer.send(Answer::Json(500, Bytes::from_static(FAILED)));
+                    finish(request, Answer::Json(500, Bytes::from_static(FAILED)));
                 }
             }
         }
@@ -85,5 +84,10 @@ fn pass_on(doors: &Doors, request: Request, waiting: usize) {
     else {
         return;
     };
-    let _ = request.answer.send(Answer::Json(503, Bytes::from_static(BUSY)));
+    finish(request, Answer::Json(503, Bytes::from_static(BUSY)));
+}
+
+fn finish(request: Request, answer: Answer) {
+    drop(request.held); // before the client can know, and ask again
+    let _ = request.answer.send(answer); // the client may have gone meanwhile
 }

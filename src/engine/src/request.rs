@@ -87,6 +87,7 @@ pub async fn answer(
         declared_length,
         body,
         peer: connection.peer.clone(),
+        watch: connection.watch.clone(),
         answer: sender,
         held,
     };
@@ -159,33 +160,31 @@ fn refuse(refusal: Refusal, connection: &Connection, running: Running, close: bo
 }
 
 fn respond(answer: Answer, headless: bool, connection: &Connection, running: Running) -> Response<Body> {
-    let (status, headers, content) = match answer {
+    let (status, mut headers, content) = match answer {
         Answer::Json(status, body) => {
             let headers = if body.is_empty() { vec![] } else { vec![(CONTENT_TYPE, JSON)] };
-            (status, headers, whole(body, connection))
+            (status, headers, Content::Whole(body))
         }
-        Answer::Whole(status, headers, body) => (status, headers, whole(body, connection)),
+        Answer::Whole(status, headers, body) => (status, headers, Content::Whole(body)),
         Answer::Stream(status, headers, pieces) => (status, headers, Content::Stream(pieces)),
     };
     let content = match content {
-        Content::Whole(body, _) if headless => {
-            let length = HeaderValue::from(body.len());
-            let mut response = Response::new(Body::new(Content::Whole(Bytes::new(), None), running));
-            fill(&mut response, status, headers);
-            response.headers_mut().entry(CONTENT_LENGTH).or_insert(length);
-            return response;
+        content if !headless => content,
+        Content::Whole(body) => {
+            if !headers.iter().any(|(name, _)| name == CONTENT_LENGTH) {
+                headers.push((CONTENT_LENGTH, HeaderValue::from(body.len())));
+            }
+            Content::Whole(Bytes::new())
         }
-        Content::Stream(_) if headless => Content::Whole(Bytes::new(), None),
-        content => content,
+        Content::Stream(_) => Content::Whole(Bytes::new()), // which ends it
     };
-    let mut response = Response::new(Body::new(content, running));
+    let unsent = match &content {
+        Content::Whole(body) if !body.is_empty() => Some(connection.watch.unsent()),
+        _ => None,
+    };
+    let mut response = Response::new(Body::new(content, running, unsent));
     fill(&mut response, status, headers);
     response
-}
-
-fn whole(body: Bytes, connection: &Connection) -> Content {
-    let unsent = (!body.is_empty()).then(|| connection.watch.unsent());
-    Content::Whole(body, unsent)
 }
 
 fn fill(response: &mut Response<Body>, status: u16, headers: doors::Headers) {

@@ -19,6 +19,7 @@ pub struct Watch {
     head_since: AtomicU64,
     blocked_since: AtomicU64,
     linger: AtomicBool,
+    condemned: AtomicBool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -40,6 +41,7 @@ impl Watch {
             head_since: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
             linger: AtomicBool::new(false),
+            condemned: AtomicBool::new(false),
         }
     }
 
@@ -88,6 +90,11 @@ impl Watch {
         self.linger.store(true, Relaxed);
     }
 
+    /// The peer takes nothing of a stream any more.
+    pub fn condemn(&self) {
+        self.condemned.store(true, Relaxed);
+    }
+
     pub fn lingers(&self) -> bool {
         self.linger.load(Relaxed)
     }
@@ -102,7 +109,8 @@ impl Watch {
         };
         let first_due = if self.requests.load(Relaxed) == 0 { 1 } else { 0 };
         let unsent = if self.unsent.load(Relaxed) > 0 { self.moved_at.load(Relaxed) } else { 0 };
-        if past(first_due, limits.header)
+        if self.condemned.load(Relaxed)
+            || past(first_due, limits.header)
             || past(self.head_since.load(Relaxed), limits.header)
             || past(self.blocked_since.load(Relaxed), limits.write)
             || past(unsent, limits.write)

@@ -52,14 +52,12 @@ class Chunks:
             self.close()
         except ValueError:
             # A generator that runs cannot be closed by another thread; its reader closes it after this chunk.
-            self._closed = False
+            return
 
     def close(self) -> None:
-        """Close what the application gave, once."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
+        """Close what the application gave, once; a try that fails does not count."""
         close = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
+        with self._lock:
+            if close is not None and not self._closed:
+                close()
+            self._closed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from typing import Protocol
 
 from openkes.front.answer import BUSY, FAILED, Chunks, is_stream, whole
@@ -139,11 +140,12 @@ class Pool:
             self._stop(chunks)
 
     def join(self, seconds: float) -> None:
-        """Wait for the threads, each at most so long. The source must have stopped."""
+        """Wait for the threads, at most so long. The source must have stopped."""
+        end = time.monotonic() + seconds
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
-            thread.join(seconds)
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def send(stream: Stream, chunks: Chunks) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from http import HTTPStatus
 
 from openkes.front.twin.connection import Connection, Phase, Step
 from openkes.front.types import Headers
 
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OWN = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
 _BODILESS = {204, 304}
 
@@ -28,6 +30,8 @@ class Call:
     def _head(self, status: int, headers: Headers) -> None:
         if not 200 <= status <= 999:
             raise ValueError(f"status {status} cannot be sent")
+        if not all(_NAME.fullmatch(name) for name, _ in headers):
+            raise ValueError("a header whose name is no name cannot be sent")
         pairs = [(_bytes(name), _bytes(value)) for name, value in headers if name.lower() not in _OWN]
         try:
             phrase = HTTPStatus(status).phrase
@@ -44,6 +48,7 @@ class Call:
         if self.method != "HEAD" and status not in _BODILESS:
             self._connection.write(body)
         server = self._connection.server
+        server.hold(self._connection, 0)
         try:
             self._connection.flush()
         except OSError:
@@ -71,6 +76,8 @@ class Stream:
     def __init__(self, connection: Connection, number: int, *, bodiless: bool) -> None:
         self._connection = connection
         self._open = not bodiless
+        if bodiless:
+            connection.server.tell_gone(number)
         connection.number = number
         connection.phase = Phase.STREAMING
         with contextlib.suppress(OSError):

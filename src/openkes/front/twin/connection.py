@@ -100,7 +100,7 @@ class Connection(HTTPConnection):
             self.peer = make_peer(self.tls, (self.remote_addr, self.remote_port))
             self.phase = Phase.HEAD
             self.deadline = time.monotonic() + self.server.limits.header
-        if self._buffer and self._parse():
+        if self.phase in {Phase.HEAD, Phase.BODY} and self._buffer and self._parse():
             return Step.READY
         while True:
             data = self.tls.recv(_PIECE)
@@ -157,11 +157,10 @@ class Connection(HTTPConnection):
 
     def again(self) -> None:
         """The answer is written; the next request may come."""
-        self.server.hold(self, 0)
         self.body = b""
-        self.phase = Phase.HEAD
         self._seen = 0
         self.deadline = time.monotonic() + self.server.limits.idle
+        self.phase = Phase.HEAD  # last: `Server.finish` may set the deadline of what is in this phase
 
     def refuse(self, status: int) -> Step:
         """Answer with an error, at once or not at all, and let the connection end."""
@@ -173,6 +172,7 @@ class Connection(HTTPConnection):
 
     def finish(self) -> Step:
         """Say that no more will be written; linger."""
+        self._buffer.clear()
         with contextlib.suppress(SSL.Error, OSError):
             self.tls.shutdown()
         with contextlib.suppress(OSError):

@@ -37,7 +37,8 @@ class _Strict(HeaderReader):
             if len(pairs) > _MOST:
                 raise Refused(431)
         chunked = any(name == b"transfer-encoding" for name, _ in pairs)
-        if chunked:  # a length beside it does not count (RFC 9112, 6.3)
+        self.ambiguous = chunked and any(name == b"content-length" for name, _ in pairs)
+        if self.ambiguous:  # the length does not count, and nothing after this request (RFC 9112, 6.3)
             pairs = [(name, value) for name, value in pairs if name != b"content-length"]
         lengths = {value for name, value in pairs if name == b"content-length"}
         if len(lengths) > 1 or not all(value.isdigit() for value in lengths):
@@ -66,6 +67,8 @@ class Request(HTTPRequest):
         except ValueError:
             raise Refused(400) from None
         self.rfile = None
+        if self.header_reader.ambiguous:
+            self.close_connection = True
         if self.request_protocol == b"HTTP/1.0" and b"Transfer-Encoding" in self.inheaders:
             raise Refused(400)
         method = self.head.lstrip(b"\r\n").partition(b" ")[0]

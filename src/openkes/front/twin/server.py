@@ -24,6 +24,7 @@ from openkes.front.twin.connection import Connection, Phase, Step
 from openkes.front.types import Limits
 
 _BACKLOG = 4096  # a whole fleet may connect at once after a restart
+_BETWEEN = {Phase.HANDSHAKE, Phase.HEAD}  # no request is lost when a connection ends here
 _PAUSE = 0.1  # out of file descriptors: trying again at once would only burn the processor
 
 
@@ -180,7 +181,7 @@ class Server(HTTPServer):
                 return
         if step is Step.GONE:
             connection.gone = True
-            self._gone.put(connection.number)
+            self.tell_gone(connection.number)
         elif step is Step.DEAD:
             connection.close()
         else:
@@ -189,6 +190,8 @@ class Server(HTTPServer):
     def watch(self, connection: Connection, step: Step) -> None:
         """Wait for the connection's next event."""
         events = selectors.EVENT_WRITE if step is Step.WRITE else selectors.EVENT_READ
+        if self.stopping and connection.phase in _BETWEEN:
+            connection.deadline = 0.0
         with connection.lock:
             connection.watched = True
             try:
@@ -204,6 +207,10 @@ class Server(HTTPServer):
             return None
         return Call(connection)
 
+    def tell_gone(self, number: int) -> None:
+        """Nobody listens to this stream."""
+        self._gone.put(number)
+
     def next_gone(self) -> int | None:
         """See `openkes.front.pool.Source`."""
         return self._gone.get()
@@ -216,7 +223,7 @@ class Server(HTTPServer):
         self._connections.forget(self.socket)
         self.socket.close()
         for connection in connections:
-            if connection.phase in {Phase.HANDSHAKE, Phase.HEAD}:
+            if connection.phase in _BETWEEN:
                 connection.deadline = 0.0
 
     def drain(self) -> bool:
