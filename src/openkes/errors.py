@@ -83,7 +83,7 @@ class Code(Enum):
         "the entry in the key store cannot be parsed; it is never replaced",
     )
     INTERNAL = (500, "internal server error", "a defect; the log has the traceback")
-    AUDIT_FAILED = (503, "audit log cannot be written", "audit.mode is required, and no answer goes out without its line")
+    AUDIT_FAILED = (503, "audit log cannot be written", "audit.mode is required: no answer without its line")
     STORE_UNREACHABLE = (502, "key store is not reachable", "the store failed; the log names the cause")
     TIMEOUT = (504, "request timed out: the key store does not answer", "over the route's time limit")
     STORE_NOT_READY = (504, "key store is not reachable", "ready: the store does not answer")

@@ -24,12 +24,13 @@ class SyslogSink:
         self._head = f"<{_PRIORITY}>kes[{os.getpid()}]: ".encode()
         self._socket: socket.socket | None = None
         self._closed = False
-        self._connect()
+        self._connect(1.0)
 
-    def _connect(self) -> socket.socket:
+    def _connect(self, patience: float) -> socket.socket:
         failure: OSError | None = None
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             connection = socket.socket(socket.AF_UNIX, kind)
+            connection.settimeout(patience)
             try:
                 connection.connect(self._path)
             except OSError as error:
@@ -53,11 +54,11 @@ class SyslogSink:
         if self._closed:
             raise OSError(0, "it is closed")
         try:
-            self._try(self._socket or self._connect(), message, patience)
+            self._try(self._socket or self._connect(patience), message, patience)
         except (ConnectionError, BrokenPipeError, FileNotFoundError):
             # syslog was restarted: its socket is a new one
             self._drop()
-            self._try(self._connect(), message, patience)
+            self._try(self._connect(patience), message, patience)
 
     @staticmethod
     def _try(connection: socket.socket, message: bytes, patience: float) -> None:
