@@ -57,24 +57,36 @@ def hchacha20(key: bytes, iv: bytes) -> bytes:
     return struct.pack("<8I", *head, *tail)
 
 
-def _cipher(algorithm: Algorithm, key: bytes, iv: bytes) -> AESGCM | ChaCha20Poly1305:
-    if algorithm is Algorithm.AES256:
-        return AESGCM(hmac.digest(key, iv, "sha256"))
-    return ChaCha20Poly1305(hchacha20(key, iv))
+_CIPHERS = {Algorithm.AES256: AESGCM, Algorithm.CHACHA20: ChaCha20Poly1305}
+
+
+def data_key(algorithm: Algorithm, key: bytes, iv: bytes) -> bytes:
+    """32 bytes for one message: what is encrypted under `key` itself never repeats."""
+    return hmac.digest(key, iv, "sha256") if algorithm is Algorithm.AES256 else hchacha20(key, iv)
+
+
+def encrypt(algorithm: Algorithm, data_key: bytes, nonce: bytes, plaintext: bytes, context: bytes) -> bytes:
+    """The AEAD itself under a data key: ciphertext, then tag."""
+    return _CIPHERS[algorithm](data_key).encrypt(nonce, plaintext, context)
+
+
+def decrypt(algorithm: Algorithm, data_key: bytes, nonce: bytes, sealed: bytes, context: bytes) -> bytes:
+    """What `encrypt` was given. NotAuthentic."""
+    try:
+        return _CIPHERS[algorithm](data_key).decrypt(nonce, sealed, context)
+    except InvalidTag:
+        raise NotAuthentic from None
 
 
 def seal(algorithm: Algorithm, key: bytes, plaintext: bytes, context: bytes, random: bytes) -> bytes:
     """AEAD output (as the library gives it: ciphertext, then tag). `random` is iv (16) and nonce (12)."""
     if len(random) != RANDOM_SIZE:
         raise ValueError(f"{RANDOM_SIZE} random bytes are needed, not {len(random)}")
-    return _cipher(algorithm, key, random[:IV_SIZE]).encrypt(random[IV_SIZE:], plaintext, context)
+    return encrypt(algorithm, data_key(algorithm, key, random[:IV_SIZE]), random[IV_SIZE:], plaintext, context)
 
 
 def open_(algorithm: Algorithm, key: bytes, sealed: bytes, context: bytes, iv: bytes, nonce: bytes) -> bytes:
     """The plaintext of what `seal` made. NotAuthentic for anything else, wrong lengths included."""
     if len(iv) != IV_SIZE or len(nonce) != NONCE_SIZE or len(sealed) < TAG_SIZE:
         raise NotAuthentic
-    try:
-        return _cipher(algorithm, key, iv).decrypt(nonce, sealed, context)
-    except InvalidTag:
-        raise NotAuthentic from None
+    return decrypt(algorithm, data_key(algorithm, key, iv), nonce, sealed, context)
