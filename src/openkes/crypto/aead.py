@@ -57,7 +57,10 @@ def hchacha20(key: bytes, iv: bytes) -> bytes:
     return struct.pack("<8I", *head, *tail)
 
 
-_CIPHERS = {Algorithm.AES256: AESGCM, Algorithm.CHACHA20: ChaCha20Poly1305}
+_CIPHERS: dict[Algorithm, type[AESGCM] | type[ChaCha20Poly1305]] = {
+    Algorithm.AES256: AESGCM,
+    Algorithm.CHACHA20: ChaCha20Poly1305,
+}
 
 
 def data_key(algorithm: Algorithm, key: bytes, iv: bytes) -> bytes:
