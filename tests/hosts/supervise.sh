@@ -2,6 +2,7 @@
 # Runs one test host; see boot.py. Is the first process of its process namespace: when it ends, the host ends.
 # usage: supervise.sh BASE ROOT SEED MACHINE BRIDGE CGROUP...
 set -eu
+trap 'echo "supervisor: ends with $?" >&2' EXIT
 base=$1 root=$2 seed=$3 machine=$4 bridge=$5
 shift 5
 for group in "$@"; do

@@ -96,6 +96,7 @@ def test_a_host_keeps_files_and_address_over_a_reboot(run: Run) -> None:
 def test_what_a_killed_run_left_behind_is_cleared(run: Run) -> None:
     for process in run.supervisors.values():
         os.kill(process.pid, signal.SIGKILL)
+        os.waitpid(process.pid, 0)
     again = fleet.up(run.name, run.hosts)
     assert ssh.command(again, "one", "hostname") == "one"
     bridges = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout
