@@ -57,16 +57,17 @@ def go(command: str, *arguments: str, folder: Path) -> str:
     return done.stdout
 
 
-def build(command: str) -> Path:
-    """All programs below cmd/, built into the cache unless they are there from the same sources; their folder."""
-    digest = hashlib.sha256(go(command, "version", folder=HERE).encode())
-    for file in sorted([*HERE.glob("go.*"), *HERE.rglob("*.go")]):
-        digest.update(file.relative_to(HERE).as_posix().encode() + b"\0" + file.read_bytes())
-    folder = cache() / "sdk" / digest.hexdigest()[:16]
+def build(command: str, module: Path = HERE) -> Path:
+    """All programs below a module's cmd/, built into the cache unless they are there from the same sources; their
+    folder."""
+    digest = hashlib.sha256(go(command, "version", folder=module).encode())
+    for file in sorted([*module.glob("go.*"), *module.rglob("*.go")]):
+        digest.update(file.relative_to(module).as_posix().encode() + b"\0" + file.read_bytes())
+    folder = cache() / module.name / digest.hexdigest()[:16]
     if not folder.exists():
         part = folder.with_suffix(f".{os.getpid()}")
         part.mkdir(parents=True)
-        go(command, "build", "-buildvcs=false", "-ldflags=-s -w", "-o", f"{part}/", "./cmd/...", folder=HERE)
+        go(command, "build", "-buildvcs=false", "-ldflags=-s -w", "-o", f"{part}/", "./cmd/...", folder=module)
         part.rename(folder)
         prune(folder)
     folder.touch()

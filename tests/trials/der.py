@@ -6,7 +6,9 @@ from __future__ import annotations
 def head(der: bytes, at: int = 0) -> tuple[int, int]:
     """Where the content of the element at `at` begins and ends. IndexError when it is cut short."""
     length, begin = der[at + 1], at + 2
-    if length & 0x80:
+    if length == 0x80 and at == 0:  # BER: until two bytes of zero, here the last ones
+        length = len(der) - 4
+    elif length & 0x80:
         count = length & 0x7F
         length, begin = int.from_bytes(der[begin : begin + count]), begin + count
     if begin + length > len(der):

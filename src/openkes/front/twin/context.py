@@ -11,7 +11,7 @@ from OpenSSL import SSL, crypto
 
 from openkes.front.tls import check
 from openkes.front.types import Peer, TLSFiles, TLSFilesError
-from openkes.identity import identity_of_certificate
+from openkes.identity import CertificateError, identity_of_certificate
 
 
 def make_context(files: TLSFiles) -> SSL.Context:
@@ -57,14 +57,22 @@ def _choose(_connection: SSL.Connection, offered: list[bytes]) -> Any:
 
 
 def make_peer(connection: SSL.Connection, address: tuple[str, int]) -> Peer:
-    """The peer of a connection whose handshake is done. CertificateError when its leaf cannot be read."""
+    """The peer of a connection whose handshake is done.
+
+    OpenSSL reads certificates that cannot be read here: such a peer has a certificate and the identity of nobody,
+    and the application tells it so.
+    """
     leaf = connection.get_peer_certificate()
     host, port = _text(address[0]), address[1]
     if leaf is None:
         return Peer(f"{host}:{port}", "", None, 0)
     der = crypto.dump_certificate(crypto.FILETYPE_ASN1, leaf)
     above = connection.get_peer_cert_chain() or []  # on the server's side: without the leaf
-    return Peer(f"{host}:{port}", identity_of_certificate(der), der, 1 + len(above))
+    try:
+        identity = identity_of_certificate(der)
+    except CertificateError:
+        identity = ""
+    return Peer(f"{host}:{port}", identity, der, 1 + len(above))
 
 
 def _text(host: str) -> str:

@@ -1,0 +1,3 @@
+module openkes.invalid/trials
+
+go 1.22
