@@ -17,6 +17,14 @@ NONCE = bytes(range(12))
 SEALED = seal(KEY, b"entry", "name", "entry", NONCE)
 
 
+def opens(sealed: bytes) -> bool:
+    try:
+        unseal(KEY, sealed, "name", "entry")
+    except CannotUnseal:
+        return False
+    return True
+
+
 @given(st.binary(max_size=300))
 def test_round_trip(value: bytes) -> None:
     assert unseal(KEY, seal(KEY, value, "name", "entry", NONCE), "name", "entry") == value
@@ -29,18 +37,15 @@ def test_the_form_is_the_documented_one() -> None:
     assert by_hand == SEALED
 
 
-@pytest.mark.parametrize("bit", range(len(SEALED) * 8))
-def test_no_bit_can_be_flipped(bit: int) -> None:
-    changed = bytearray(SEALED)
-    changed[bit // 8] ^= 1 << bit % 8
-    with pytest.raises(CannotUnseal):
-        unseal(KEY, bytes(changed), "name", "entry")
+def test_no_bit_can_be_flipped() -> None:
+    def flipped(bit: int) -> bytes:
+        return SEALED[: bit // 8] + bytes([SEALED[bit // 8] ^ 1 << bit % 8]) + SEALED[bit // 8 + 1 :]
+
+    assert [bit for bit in range(len(SEALED) * 8) if opens(flipped(bit))] == []
 
 
-@pytest.mark.parametrize("length", range(len(SEALED)))
-def test_no_part_passes_for_the_whole(length: int) -> None:
-    with pytest.raises(CannotUnseal):
-        unseal(KEY, SEALED[:length], "name", "entry")
+def test_no_part_passes_for_the_whole() -> None:
+    assert [length for length in range(len(SEALED)) if opens(SEALED[:length])] == []
 
 
 @pytest.mark.parametrize(
