@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -10,20 +11,34 @@ from typing import Any
 
 import pytest
 
+from openkes.identity import identity_of_api_key
 from tests.cli import transcript
 from tests.cli.identities import make_bad_identities
-from tests.servers import KeyServer, clean_environment, free_port, make_identity, running, running_2021
+from tests.servers import KES, KeyServer, clean_environment, free_port, make_identity, running, running_2021
 
+API_KEY = "kes:v1:AAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+PASSWORD = "correct horse"
 FILES = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 
 
 @contextmanager
 def configured(folder: Path) -> Iterator[KeyServer]:
-    """With a policy `reader` that may list and describe."""
+    """With a policy `reader`, of a pair of files and an API key, and one of a private key under a password."""
     reader = make_identity(folder, "reader")
-    allow = ["/v1/key/list/*", "/v1/key/describe/*"]
-    with running(folder, {"policy": {"reader": {"allow": allow, "identities": [reader.identity]}}}) as server:
+    rules = {"allow": ["/v1/key/list/*", "/v1/key/describe/*"], "deny": ["/v1/key/list/secret*"]}
+    policies = {
+        "reader": {**rules, "identities": [reader.identity, identity_of_api_key(API_KEY)]},
+        "locked": {"allow": ["/v1/key/list/*"], "identities": [_made_by_kes(folder, "locked")]},
+    }
+    with running(folder, {"policy": policies}) as server:
         yield server
+
+
+def _made_by_kes(folder: Path, name: str) -> str:
+    command = [*KES, "identity", "new", "--encrypt", "--key", f"{name}.key", "--cert", f"{name}.cert", name]
+    environment = {**clean_environment(), "KES_CLIENT_KEY_PASSWORD": PASSWORD}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 SERVERS: dict[str, Any] = {"none": lambda _: nullcontext(), "config": configured, "2021": running_2021}

@@ -14,7 +14,7 @@ from tests.monitoring.promtool import promtool
 from tests.monitoring.test_rules import dashboard_expressions, rules
 from tests.servers import make_identity, running
 
-# Kept as upstream has them. Counters that do not say so in their names, a histogram without its unit.
+# Kept as upstream has them: its dashboards ask for these names.
 UPSTREAM = {
     "kes_http_request_active",
     "kes_http_request_error",
@@ -103,7 +103,6 @@ def test_buckets_resolve_a_tenth_of_a_millisecond(exposition: str) -> None:
     assert {0.0001, 0.0002, 0.0003} <= bounds
 
 
-def test_promtool_finds_fault_with_upstreams_names_only(exposition: str) -> None:
+def test_promtool_finds_no_fault(exposition: str) -> None:
     done = promtool("check", "metrics", stdin=exposition)
-    complaints = (done.stdout + done.stderr).strip().splitlines()
-    assert [line for line in complaints if line.split()[0] not in UPSTREAM] == []
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

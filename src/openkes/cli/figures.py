@@ -99,6 +99,8 @@ class Figures:
 
     def _count(self, name: str, before: Figures | None, seconds: float) -> str:
         now = self.total(name)
+        if now is None and name.startswith("kes_http_request_"):
+            now = 0.0  # a row appears with the first answer of its kind
         if now is None or before is None or not seconds:
             return _number(now)
         rate = (now - (before.total(name) or 0.0)) / seconds

@@ -60,6 +60,8 @@ def _of_answer(error: AnswerError, client: Client, where: str) -> str:
         return f"identity {_identity(client)} may not use {error.path}: {_why_not(client)}"
     if error.message == "key already exists" and _is_pending(client, error.path):
         return f"its deletion still waits: bring it back with `kes key undelete {_name(error.path)}`"
+    if error.status == 404:
+        return _of_unknown(error, client)
     if error.status in (502, 503, 504):
         return "the server runs but its key store does not answer: its log names the cause"
     return ""
@@ -75,6 +77,16 @@ def _is_pending(client: Client, path: str) -> bool:
         return _name(path) in client.pending_keys()
     except ClientError:
         return False
+
+
+def _of_unknown(error: AnswerError, client: Client) -> str:
+    if error.path.startswith("/v1/policy/"):
+        return "`kes policy ls` lists the policies of the server"
+    if error.path == "/v1/identity/self/describe":
+        return f"identity {_identity(client)} is in no policy of the server"
+    if error.path.startswith("/v1/identity/"):
+        return "it is in no policy of the server; `kes identity ls` lists those that are"
+    return ""
 
 
 def _why_not(client: Client) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal
 
 import click
@@ -34,6 +35,8 @@ def log(audit: bool, error: bool, json_wanted: bool, connection: Connection) -> 
         raise click.UsageError("give --audit or --error, not both")
     kind: Literal["audit", "error"] = "error" if error else "audit"
     with connection.client() as client:
+        if sys.stdout.isatty():
+            output.talk(f"the {kind} log of {client.endpoint} from now on; Ctrl-C ends it")
         for event in client.log(kind):
             if json_wanted:
                 output.as_json(event)
