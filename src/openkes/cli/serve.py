@@ -20,7 +20,7 @@ from openkes import front
 from openkes.cli.watch import FileWatch
 from openkes.config import tls
 from openkes.config.schema import Config, KeyStoreSettings, MemorySettings
-from openkes.config.stores import open_store
+from openkes.config.stores import describe, open_store
 from openkes.errors import OperatorError
 from openkes.front.wsgi import application_from_wsgi
 from openkes.keystore import KeyExists, Unreachable
@@ -117,7 +117,7 @@ def check_store(settings: KeyStoreSettings) -> str:
         raise OperatorError(str(error), "grant it to the server, then check again") from None
     finally:
         store.close()
-    return f"folder {settings.path}: create, read, list and delete work"
+    return f"{describe(settings)}: create, read, list and delete work"
 
 
 def start(config: Config, engine: bool | None = None) -> Running:

@@ -19,6 +19,7 @@ from openkes.cli import dev as dev_mode
 from openkes.cli import serve
 from openkes.config import load as config_load
 from openkes.config.schema import TLS, Config, FSSettings, Log, MemorySettings
+from openkes.config.stores import describe
 from openkes.config.values import parse_address
 from openkes.errors import OperatorError
 from openkes.identity import is_identity
@@ -121,7 +122,7 @@ def _banner(config: Config, running: serve.Running) -> list[str]:
         "python": "pure-Python twin (HTTP/1.1 only): for evaluation; install openkes[engine] for production",
     }[running.front.name]
     store = (
-        f"folder {config.keystore.path}"
+        describe(config.keystore)
         if isinstance(config.keystore, FSSettings)
         else ("memory: keys are gone when this process ends")
     )
