@@ -158,6 +158,103 @@ def test_purge_leaves_a_key_that_was_undeleted_elsewhere(
     assert cache.get("key") == KEY
 
 
+def test_purge_leaves_a_key_that_somebody_makes_meanwhile(
+    life: Lifecycle, store: MemoryStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life.create("key", KEY)
+    life.delete("key")
+    clock.pass_(HOUR)
+    replace = store.replace
+
+    def create_first(name: str, old: bytes, new: bytes) -> None:
+        monkeypatch.setattr(store, "replace", replace)
+        Lifecycle(KeyCache(store), HOUR, clock).create(name, OTHER)
+        replace(name, old, new)
+
+    monkeypatch.setattr(store, "replace", create_first)
+    assert life.purge() == []
+    assert entry.decode(store.get("key"), "key") == OTHER
+
+
+def test_nobody_takes_a_name_while_its_entry_is_removed(
+    life: Lifecycle, store: MemoryStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life.create("key", KEY)
+    life.delete("key")
+    clock.pass_(HOUR)
+    delete, refused = store.delete, []
+
+    def try_first(name: str) -> None:
+        other = Lifecycle(KeyCache(store), HOUR, clock)
+        for error, attempt in (
+            (KeyExists, lambda: other.create(name, OTHER)),
+            (KeyNotFound, lambda: other.undelete(name)),
+        ):
+            with pytest.raises(error):
+                attempt()
+            refused.append(error)
+        delete(name)
+
+    monkeypatch.setattr(store, "delete", try_first)
+    assert life.purge() == ["key"]
+    assert refused == [KeyExists, KeyNotFound]
+
+
+def test_a_removal_that_was_broken_off_is_finished_later(
+    life: Lifecycle, store: MemoryStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life.create("key", KEY)
+    life.delete("key")
+    clock.pass_(HOUR)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "delete", lambda name: store.get("nothing"))
+        assert life.purge() == []
+    clock.pass_(2 * HOUR)
+    other = Lifecycle(KeyCache(store), HOUR, clock)
+    other.scan()
+    assert other.purge() == ["key"]
+    assert store.list("", 10).names == []
+
+
+def test_a_scan_does_not_list_a_key_that_is_undeleted_meanwhile(
+    life: Lifecycle, cache: KeyCache, store: MemoryStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life.create("key", KEY)
+    life.delete("key")
+    life = Lifecycle(cache, HOUR, clock)
+    get, undeleter = store.get, threading.Thread(target=lambda: life.undelete("key"))
+
+    def undelete_after(name: str) -> bytes:
+        value = get(name)
+        monkeypatch.setattr(store, "get", get)
+        undeleter.start()
+        undeleter.join(0.2)  # it gets through only where nothing keeps it waiting
+        return value
+
+    monkeypatch.setattr(store, "get", undelete_after)
+    life.scan()
+    undeleter.join()
+    assert life.pending() == {}
+
+
+def test_a_new_key_has_none_of_the_versions_of_the_old_one(cache: KeyCache, clock: Clock) -> None:
+    life = Lifecycle(cache, 0.0, clock)
+    life.create("key", KEY)
+    life.rotate("key", b"\1" * 32, "you")
+    life.delete("key")
+    assert life.versions() == {}
+
+
+def test_create_on_an_entry_that_the_store_cannot_read(life: Lifecycle, store: MemoryStore) -> None:
+    def unreadable(name: str) -> bytes:
+        raise MalformedEntry("it cannot be unsealed")
+
+    store.create("key", b"sealed")
+    store.get = unreadable  # type: ignore[method-assign]
+    with pytest.raises(KeyExists):
+        life.create("key", KEY)
+
+
 def test_another_process_knows_what_waits(life: Lifecycle, store: MemoryStore, clock: Clock) -> None:
     life.create("key", KEY)
     life.delete("key")

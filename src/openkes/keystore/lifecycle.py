@@ -22,6 +22,9 @@ _log = logging.getLogger(__name__)
 _SECOND = 1_000_000_000
 DEFAULT_WAIT = 7 * 24 * 3600.0  # seconds; long enough for a weekend and the Monday after it
 SCAN_PAGE = 1_000
+#: ns. Who removes an entry for good takes it for so long, with `deleted_at` and `purge_at` the same: nobody undeletes
+#: or replaces it meanwhile. After a crash the next purge removes it.
+_REMOVAL = 3600 * _SECOND
 
 
 class NotReadBack(Exception):
@@ -58,12 +61,12 @@ class Lifecycle:
             try:
                 self._store.create(name, value)
             except KeyExists:
-                old = self._store.get(name)
-                if not self._is_over(old, name):
+                old = self._over(name)
+                if old is None:
                     raise
                 self._store.replace(name, old, value)
             self._serve(name, key)
-        self._forget_pending(name)
+        self._forget(name)
 
     def rotate(self, name: str, raw: bytes, identity: str) -> Key:
         """A new version with `raw`, 32 random bytes. KeyNotFound, KeyExists (changed meanwhile: try again)."""
@@ -85,6 +88,7 @@ class Lifecycle:
             try:
                 if not self.wait:
                     self._store.delete(name)
+                    self._forget(name)
                     return
                 old = self._store.get(name)
                 key = entry.decode(old, name)
@@ -103,12 +107,12 @@ class Lifecycle:
         with self._cache.turn(name):
             old = self._store.get(name)
             key = entry.decode(old, name)
-            if key.deleted_at is None or self._is_over(old, name):
+            if key.deleted_at is None or self._is_over(old, name) or key.deleted_at == key.purge_at:
                 raise KeyNotFound(name)
             key = key.undeleted()
             self._store.replace(name, old, entry.encode(key, name))
             self._serve(name, key)
-        self._forget_pending(name)
+        self._keep(name)
 
     def pending(self) -> dict[str, int]:
         """Names whose deletion waits, with the time (ns since 1970) at which they go."""
@@ -127,15 +131,27 @@ class Lifecycle:
             if purge_at > now:
                 continue
             with self._cache.turn(name):
-                try:
-                    if self._is_over(self._store.get(name), name):
-                        self._store.delete(name)
-                        gone.append(name)
-                except (KeyNotFound, MalformedEntry):
-                    pass
+                if self._remove(name):
+                    gone.append(name)
+                    self._forget(name)
+                else:
+                    self._keep(name)
                 self._cache.forget(name)
-            self._forget_pending(name)
         return gone
+
+    def _remove(self, name: str) -> bool:
+        """False when it is no deleted key any more, or somebody else is faster. Unreachable."""
+        old = self._over(name)
+        if old is None:
+            return False
+        # Taken first: another server may make a new key under the free name at any moment, and that one must stay.
+        soon = self._now() + _REMOVAL
+        try:
+            self._store.replace(name, old, entry.encode(entry.decode(old, name).deleted(soon, soon), name))
+            self._store.delete(name)
+        except (KeyNotFound, KeyExists):
+            return False
+        return True
 
     def scan(self) -> Scan:
         """Look at every entry once: what waits, what was rotated, what is malformed. Unreachable."""
@@ -144,7 +160,7 @@ class Lifecycle:
             page = self._store.list("", SCAN_PAGE, start)
             for name in page.names:
                 try:
-                    key = entry.decode(self._store.get(name), name)
+                    key = self._looked_at(name)
                 except KeyNotFound:
                     continue
                 except MalformedEntry as error:
@@ -154,18 +170,21 @@ class Lifecycle:
                 entries += 1
                 if not key.tagged:
                     untagged.append(name)
-                self._note(name, key)
             start = page.continue_at
             if not start:
                 self.scanned.set()
                 return Scan(entries, tuple(untagged), tuple(malformed))
 
-    def _note(self, name: str, key: Key) -> None:
-        with self._lock:
-            if key.purge_at is not None:
-                self._pending[name] = key.purge_at
-            if key.is_rotated:
-                self._versions[name] = key.version
+    def _looked_at(self, name: str) -> Key:
+        """In its turn: an undelete between reading and noting would leave a living key among those that wait."""
+        with self._cache.turn(name):
+            key = entry.decode(self._store.get(name), name)
+            with self._lock:
+                if key.purge_at is not None:
+                    self._pending[name] = key.purge_at
+                if key.is_rotated:
+                    self._versions[name] = key.version
+        return key
 
     def _serve(self, name: str, key: Key) -> None:
         """Read back what was stored, and serve that."""
@@ -177,6 +196,14 @@ class Lifecycle:
             self._cache.forget(name)
             raise NotReadBack(name)
 
+    def _over(self, name: str) -> bytes | None:
+        """The stored value if it is a deleted key whose period has passed, None for whatever must stay."""
+        try:
+            value = self._store.get(name)
+        except (KeyNotFound, MalformedEntry):
+            return None
+        return value if self._is_over(value, name) else None
+
     def _is_over(self, value: bytes, name: str) -> bool:
         """Whether the entry is a deleted key whose period has passed."""
         try:
@@ -185,6 +212,13 @@ class Lifecycle:
             return False
         return purge_at is not None and purge_at <= self._now()
 
-    def _forget_pending(self, name: str) -> None:
+    def _keep(self, name: str) -> None:
+        """Its deletion does not wait any more."""
         with self._lock:
             self._pending.pop(name, None)
+
+    def _forget(self, name: str) -> None:
+        """The key that had this name is gone."""
+        with self._lock:
+            self._pending.pop(name, None)
+            self._versions.pop(name, None)
