@@ -66,8 +66,8 @@ def serve(question: dict[str, str]) -> NoReturn:
 
 def loop() -> None:
     # What a server loads; nothing of it starts a thread before `serve.start`.
-    import openkes.cli.server  # noqa: F401
-    import openkes.front.python  # noqa: F401
+    import openkes.cli.server
+    import openkes.front.python
     from openkes import front
 
     if front.have_engine():
