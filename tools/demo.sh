@@ -57,7 +57,7 @@ chmod 700 "$folder"
 ANSIBLE_COLLECTIONS_PATH=$(tools/collection-path.sh)
 ANSIBLE_HOME=$folder/ansible
 export ANSIBLE_COLLECTIONS_PATH ANSIBLE_HOME ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_NOCOWS=1
-export ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_CALLBACK_RESULT_FORMAT=yaml
+export ANSIBLE_PIPELINING=true ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_CALLBACK_RESULT_FORMAT=yaml
 "$venv/bin/ansible-playbook" -i examples/demo/inventory.yml openkes.kes.site --diff \
     -e "openkes_demo_folder=$folder openkes_demo_program=$venv/bin/kes openkes_demo_port=$port"
 

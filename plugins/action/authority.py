@@ -40,8 +40,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(
-                f"The folder {authority.folder} on the controller cannot be used: {error.strerror}"
-                f" ({error.filename})."
+                f"The folder {authority.folder} on the controller cannot be used: {error.strerror} ({error.filename})."
             ) from None
         return result
 

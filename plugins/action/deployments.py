@@ -20,9 +20,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        _checked, arguments = self.validate_argument_spec(
-            argument_spec={"group": {"type": "str", "default": "minio"}}
-        )
+        _checked, arguments = self.validate_argument_spec(argument_spec={"group": {"type": "str", "default": "minio"}})
         group = arguments["group"]
         hosts = [str(host) for host in variables["groups"].get(group, [])]
         named = {}

@@ -143,9 +143,7 @@ def _refused(error: HTTPError, path: str) -> Failure:
     }
     if error.code >= 500:
         steps[error.code] = "Look at the key server's log: journalctl -u openkes."
-    return Failure(
-        "%s answered %d (%s)" % (path, error.code, message), steps.get(error.code, NOT_A_SERVER), error.code
-    )
+    return Failure("%s answered %d (%s)" % (path, error.code, message), steps.get(error.code, NOT_A_SERVER), error.code)
 
 
 def unreachable(error: BaseException, endpoint: str, timeout: float) -> Failure:

@@ -22,6 +22,7 @@ class Process:
         self._command = command
         self._pid_file = pid_file
         self._log_file = log_file
+        self._started: subprocess.Popen[bytes] | None = None
         self.name = os.path.basename(command[0])
 
     def pid(self) -> int | None:
@@ -38,6 +39,9 @@ class Process:
         return number if not gone and self._command[0] in arguments else None
 
     def active(self) -> bool:
+        # Right after its start the command line in /proc may still be empty: a child is asked for directly.
+        if self._started is not None:
+            return self._started.poll() is None
         return self.pid() is not None
 
     def start(self) -> None:
@@ -55,6 +59,7 @@ class Process:
             )
         finally:
             os.close(handle)
+        self._started = process
         with open(self._pid_file, "w") as file:
             file.write("%d\n" % process.pid)
 

@@ -199,9 +199,7 @@ def complaint(module: AnsibleModule, supervised: Supervised) -> str:
     """What the server itself says, and where to read more."""
     if isinstance(supervised, Process):
         return "It says: %s (more in %s)" % (supervised.complaint() or "nothing", module.params["log_file"])
-    _code, out, _err = module.run_command(
-        ["journalctl", "-u", supervised.name, "-n", "20", "-o", "cat", "--no-pager"]
-    )
+    _code, out, _err = module.run_command(["journalctl", "-u", supervised.name, "-n", "20", "-o", "cat", "--no-pager"])
     said = [line for line in out.splitlines() if line.startswith("kes: ")]
     return "It says: %s (more with journalctl -u %s)" % (" ".join(said[-2:]) or "nothing", supervised.name)
 

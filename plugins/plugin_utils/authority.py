@@ -100,9 +100,7 @@ class Authority:
             raise AuthorityError(
                 f"{self.key} or {self.certificate.name} is damaged, or the password is wrong."
             ) from None
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or spki(key.public_key()) != spki(
-            certificate.public_key()
-        ):
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or spki(key.public_key()) != spki(certificate.public_key()):
             raise AuthorityError(f"{self.key} does not belong to {self.certificate.name}.")
         if certificate.not_valid_after_utc <= now:
             raise AuthorityError(

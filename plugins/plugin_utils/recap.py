@@ -90,8 +90,6 @@ def _server(server: dict[str, Any], pki: dict[str, Any], check: bool) -> str:
     if pki.get("days_left") is not None:
         words.append(f"certificate good for {_count(int(pki['days_left']), 'day')}")
     if server.get("action"):
-        verb = {"start": "started", "restart": "restarted", "reload": "reloaded", "enable": "enabled"}[
-            server["action"]
-        ]
+        verb = {"start": "started", "restart": "restarted", "reload": "reloaded", "enable": "enabled"}[server["action"]]
         words.append(f"would be {verb}" if check else verb)
     return ", ".join(words)
