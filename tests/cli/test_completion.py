@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ line=$1
 COMP_WORDS=($line)
 [[ $line == *' ' ]] && COMP_WORDS+=('')
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-compopt() { printf 'compopt %s\n' "$*"; }
+compopt() { echo "compopt $1 $2"; }
 function=$(complete -p kes | sed 's/.*-F \([^ ]*\).*/\1/')
 "$function" kes "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
 printf '%s\n' "${COMPREPLY[@]}"
@@ -116,8 +117,6 @@ def test_a_locked_key_is_not_asked_for(server: KeyServer, tmp_path: Path) -> Non
 
 
 def test_a_silent_server_does_not_hold_up_the_prompt(server: KeyServer) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent:
         environment = {**server.environment(), "KES_SERVER": f"127.0.0.1:{silent.getsockname()[1]}"}
         begin = time.monotonic()

@@ -41,10 +41,16 @@ def check(line: str) -> None:
     words = words[words.index("kes") + 1 :]
     command: click.Command = kes
     context = click.Context(kes)
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+    while isinstance(command, click.Group) and words and words[0] in command.list_commands(context):
         child = command.get_command(context, words.pop(0))
-        assert child is not None, line
+        assert child is not None
         command = child
+    if isinstance(command, click.Group) and not command.invoke_without_command:
+        # a group may stand for the first of its commands: `kes backup` is `kes backup create`
+        assert words[0].startswith("-"), line
+        first = command.get_command(context, command.list_commands(context)[0])
+        assert first is not None
+        command = first
     known = {name for parameter in command.get_params(context) for name in parameter.opts}
     own = [word.partition("=")[0] for word in words[: next((i for i, w in enumerate(words) if w in "|<>"), None)]]
     assert {word for word in own if word.startswith("-") and word != "-"} <= known, line

@@ -5,12 +5,13 @@ A server that is away, slow or refuses offers nothing; nothing is ever asked or 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
 import click
 
-from openkes.cli.options import connection_of
+from openkes.cli.options import PASSWORD_VARIABLE, connection_of
 from openkes.client import Client, Patience
 from openkes.errors import OperatorError
 
@@ -39,13 +40,15 @@ def _names(listing: Listing) -> Complete:
 
 def _ask(listing: Listing, options: dict[str, object], prefix: str, found: list[str]) -> None:
     try:
-        with connection_of(options, _no_password).client(patience=_PATIENCE) as client:
+        with connection_of(options, _password).client(patience=_PATIENCE) as client:
             found += listing(client, prefix)[0]
     except (click.ClickException, OperatorError, OSError):
         return
 
 
-def _no_password() -> str:
+def _password() -> str:
+    if password := os.environ.get(PASSWORD_VARIABLE):
+        return password
     raise OperatorError("a password cannot be asked for here")
 
 

@@ -22,15 +22,11 @@ from openkes.keystore.migration import Clash, Moved, Result, matching, migrate_k
 
 @click.command()
 @click.argument("pattern", default="*")
-@click.option(
-    "--from", "source_file", type=FILE, metavar="FILE", required=True, help="Configuration of the old store."
-)
+@click.option("--from", "source_file", type=FILE, metavar="FILE", required=True, help="Configuration of the old store.")
 @click.option("--to", "target_file", type=FILE, metavar="FILE", required=True, help="Configuration of the new store.")
 @click.option("--merge", is_flag=True, help="Keep keys that the new store has already, and copy the rest.")
 @click.option("-f", "--force", is_flag=True, help="Replace keys that the new store has with another content.")
-@click.option(
-    "--saved", type=FILE, metavar="FOLDER", help="Where -f saves replaced keys.  [default: ./replaced-TIME]"
-)
+@click.option("--saved", type=FILE, metavar="FOLDER", help="Where -f saves replaced keys.  [default: ./replaced-TIME]")
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print a JSON object for each key.")
 def migrate(
@@ -64,16 +60,16 @@ def migrate(
         raise click.UsageError("give --merge or -f, not both")
     clash = Clash.REPLACE if force else Clash.KEEP if merge else Clash.FAIL
     old, new = _settings(source_file), _settings(target_file)
-    if old == new:
+    if _place(old) == _place(new):
         raise OperatorError(f"{source_file} and {target_file} name the same key store")
     for file, settings in ((source_file, old), (target_file, new)):
-        # Opening makes the folder, which the old store must not need and a dry run must not do.
+        # Opening would make the folder: of the old store an empty one, and a dry run makes nothing.
         if isinstance(settings, FSSettings) and not settings.path.is_dir() and (settings is old or dry_run):
             raise OperatorError(
                 f"{file}: {settings.path} is not a folder", "keystore.fs.path names the folder of the keys"
             )
     folder = saved or Path(f"replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-    with closing(open_store(old)) as source, closing(open_store(new)) as target:
+    with closing(open_store(old, initialise=False)) as source, closing(open_store(new, not dry_run)) as target:
         failed = _copy(source, target, pattern, clash, None if dry_run else _Saved(folder), json_wanted)
     if failed:
         raise OperatorError(
@@ -100,9 +96,7 @@ def _copy(
         _report(moved, saved is None, json_wanted)
     output.talk(("would be: " if saved is None else "") + ", ".join(f"{n} {result}" for result, n in counts.items()))
     if saved is not None and saved.used:
-        output.hint(
-            f"replaced keys are saved in {saved.path}, unprotected: move them to a safe place, or delete them"
-        )
+        output.hint(f"replaced keys are saved in {saved.path}, unprotected: move them to a safe place, or delete them")
     return counts[Result.FAILED] > 0
 
 
@@ -133,6 +127,11 @@ class _Saved:
     def get(self, name: str) -> bytes:
         assert self._store is not None  # noqa: S101  # `create` comes first
         return self._store.get(name)
+
+
+def _place(settings: KeyStoreSettings) -> object:
+    """Where the entries lie, whatever else is set."""
+    return settings.path.resolve() if isinstance(settings, FSSettings) else settings
 
 
 def _settings(file: Path) -> KeyStoreSettings:
