@@ -145,3 +145,10 @@ def test_a_process_that_was_slower_takes_the_seal_of_the_faster(folder: Path) ->
 def test_secrets_do_not_show(folder: Path) -> None:
     assert "correct horse" not in repr(PASSPHRASE)
     assert repr(KEY.key) not in repr(KEY)
+
+
+@pytest.mark.parametrize("secret", [KEY, PASSPHRASE])
+def test_a_mere_look_writes_nothing(folder: Path, secret: Secret) -> None:
+    store = FileStore(folder, initialise=False)
+    unlock(folder, store, secret, initialise=False)
+    assert list(folder.iterdir()) == []

@@ -108,7 +108,12 @@ def create(
 @click.option("--names", is_flag=True, help="Print the names of the keys too.")
 @click.argument("file", metavar="BACKUP", type=FILE)
 def verify(identity: Path | None, passphrase_file: Path | None, names: bool, file: Path) -> None:
-    """Decrypt a backup, check that it is whole, and that a server can use every key in it. Writes nothing."""
+    """Decrypt a backup, check that it is whole, and that a server can use every key in it. Writes nothing.
+
+    \b
+    Example:
+      kes backup verify --identity age.key keys.backup
+    """
     from openkes.backup.collect import check  # noqa: PLC0415
     from openkes.crypto.malformed import MalformedEntry  # noqa: PLC0415
 
@@ -184,7 +189,7 @@ def _collect(settings: KeyStoreSettings) -> Collected:
     if isinstance(settings, FSSettings) and not settings.path.is_dir():
         # Opening would make it: the backup of a store that is gone must not look like that of an empty one.
         raise OperatorError(f"{settings.path} is not a folder", "keystore.fs.path names the folder of the keys")
-    with closing(open_store(settings)) as store:
+    with closing(open_store(settings, initialise=False)) as store:
         try:
             found = collect(store)
         except Unreachable as error:

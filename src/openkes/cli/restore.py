@@ -59,49 +59,28 @@ def restore(
         raise OperatorError(f"the backup has no key {_listed(absent)}", "kes backup verify --names lists what it has")
     entries = {name: found.entries[name] for name in names} if names else found.entries
     settings = lasting(config_file)
-    fresh = _check_owner(settings, dry_run)
-    with closing(_open(settings, dry_run)) as store:
+    new = _is_new(settings)
+    with closing(_open(settings, new, dry_run)) as store:
         plan = _plan(store, entries, merge)
         _carry_out(store, entries, plan, dry_run)
-    if fresh and not dry_run and os.geteuid() == 0:
+    if new and not dry_run and os.geteuid() == 0:
+        # Into a folder that is there root writes for its owner.
         output.hint("the folder was made by root: give it to the server's user (chown -R) before the server starts")
 
 
-def _check_owner(settings: KeyStoreSettings, dry_run: bool) -> bool:
-    """Whether the folder is still to be made; OperatorError where another user's would get files it cannot read."""
+def _is_new(settings: KeyStoreSettings) -> bool:
     from openkes.config.schema import FSSettings  # noqa: PLC0415
 
-    if not isinstance(settings, FSSettings):
-        return False
-    try:
-        owner = settings.path.stat().st_uid
-    except FileNotFoundError:
-        return True
-    if owner != os.geteuid() and not dry_run:
-        raise OperatorError(
-            f"{settings.path} belongs to user {_user(owner)}, who could not read the keys that you write there",
-            f"restore as that user: sudo -u {_user(owner)} kes restore …",
-        )
-    return False
+    return isinstance(settings, FSSettings) and not settings.path.exists()
 
 
-def _user(uid: int) -> str:
-    import pwd  # noqa: PLC0415
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"#{uid}"
-
-
-def _open(settings: KeyStoreSettings, dry_run: bool) -> KeyStore:
-    from openkes.config.schema import FSSettings  # noqa: PLC0415
+def _open(settings: KeyStoreSettings, new: bool, dry_run: bool) -> KeyStore:
     from openkes.config.stores import open_store  # noqa: PLC0415
     from openkes.keystore.memory import MemoryStore  # noqa: PLC0415
 
-    if dry_run and isinstance(settings, FSSettings) and not settings.path.exists():
+    if new and dry_run:
         return MemoryStore()  # as empty as the folder that would be made
-    return open_store(settings)
+    return open_store(settings, initialise=not dry_run)
 
 
 def _plan(store: KeyStore, entries: Mapping[str, bytes], merge: bool) -> Plan:

@@ -28,7 +28,7 @@ def open_store(settings: KeyStoreSettings, initialise: bool = True) -> KeyStore:
                     "set keystore.fs.seal to the key or passphrase it was sealed with",
                 )
             return store
-        return SealedStore(store, unlock(settings.path, store, secret))
+        return SealedStore(store, unlock(settings.path, store, secret, initialise))
     except Unreachable as error:
         raise OperatorError(str(error), "keystore.fs.path names the folder of the keys") from None
     except OSError as error:

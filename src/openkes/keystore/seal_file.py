@@ -6,7 +6,6 @@ for a passphrase the salt and the cost, and for every key an empty value sealed 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import msgspec
 from openkes.crypto.sealing import NONCE_SIZE, SALT_SIZE, CannotUnseal, Scrypt, is_sealed, seal, unseal
 from openkes.errors import OperatorError
 from openkes.keystore import KeyStore
+from openkes.keystore.marker import give, sync_folder
 from openkes.keystore.sealed import PURPOSE
 
 NAME = ".seal"
@@ -63,15 +63,15 @@ def is_sealed_folder(folder: Path) -> bool:
     return (folder / NAME).exists()
 
 
-def unlock(folder: Path, store: KeyStore, secret: Secret) -> bytes:
-    """The key of the sealed `folder`, whose values `store` gives as they are. Writes `.seal` for an empty one.
-    OperatorError, OSError, Unreachable."""
+def unlock(folder: Path, store: KeyStore, secret: Secret, initialise: bool = True) -> bytes:
+    """The key of the sealed `folder`, whose values `store` gives as they are. Writes `.seal` for an empty one, unless
+    `initialise` is False: only look. OperatorError, OSError, Unreachable."""
     file = folder / NAME
     try:
         text = file.read_bytes()
     except FileNotFoundError:
         key, content = _first_seal(file, store, secret)
-        if _write(file, content):
+        if not initialise or _write(file, content):
             return key
         text = file.read_bytes()  # another process was faster
     return _open(file, text, secret)
@@ -152,22 +152,14 @@ def _write(file: Path, content: bytes) -> bool:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            owner = file.parent.stat()
-            if owner.st_uid != os.geteuid():
-                # 'kes server check' by root must not shut the server out of its own store.
-                with contextlib.suppress(PermissionError):
-                    os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
+            give(stream.fileno(), file.parent)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.link(temporary, file)
+        os.link(temporary, file)  # and not a rename: a second seal must never replace the first
     except FileExistsError:
         return False
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(file.parent)
     return True
