@@ -83,6 +83,73 @@ def test_a_vanished_folder_is_an_unreachable_store_not_an_absent_key(folder: Pat
             call()
 
 
+def _unmount(folder: Path) -> None:
+    """As it looks when the disk of the folder is gone: another, empty folder."""
+    folder.rename(folder.with_name("disk"))
+    folder.mkdir()
+
+
+def test_after_an_unmount_no_key_is_absent_or_made_anew(folder: Path) -> None:
+    store = FileStore(folder)
+    store.create("key", b"entry")
+    _unmount(folder)
+    for call in (
+        lambda: store.get("key"),
+        lambda: store.list("", 10),
+        lambda: store.create("key", b"new"),
+        lambda: store.delete("key"),
+        store.status,
+    ):
+        with pytest.raises(Unreachable, match="it has no marker; mount or restore it"):
+            call()
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+    folder.with_name("disk").rename(folder)
+    assert store.get("key") == b"entry"
+
+
+def test_another_store_in_the_place_of_an_open_one(folder: Path, tmp_path: Path) -> None:
+    store = FileStore(folder)
+    folder.rename(tmp_path / "disk")
+    FileStore(tmp_path / "other")
+    (tmp_path / "other").rename(folder)
+    with pytest.raises(Unreachable, match="holds another key store"):
+        store.create("key", b"new")
+
+
+def _no_sync(_: Path) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_created_name_that_is_not_durable_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileStore(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr("openkes.keystore.fs.sync_folder", _no_sync)
+        with pytest.raises(Unreachable, match="Input/output error"):
+            store.create("key", b"entry")
+    assert [file.name for file in folder.iterdir()] == [".openkes"]
+    store.create("key", b"entry")
+
+
+def test_a_replacement_that_is_not_durable_is_undone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileStore(folder)
+    store.create("key", b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr("openkes.keystore.fs.sync_folder", _no_sync)
+        with pytest.raises(Unreachable, match="Input/output error"):
+            store.replace("key", b"old", b"new")
+    assert store.get("key") == b"old"
+    assert sorted(file.name for file in folder.iterdir()) == [".openkes", "key"]
+
+
+def test_opening_makes_durable_what_a_killed_server_linked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FileStore(folder).create("key", b"entry")
+    synced = []
+    monkeypatch.setattr("openkes.keystore.fs.sync_folder", synced.append)
+    FileStore(folder)
+    assert synced == [folder]
+
+
 def test_a_path_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("")
     with pytest.raises(Unreachable, match=r"keys: File exists"):

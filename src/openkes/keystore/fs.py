@@ -7,6 +7,7 @@ fails where the name is taken. Names of its own start with a dot, which no key n
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -45,16 +46,17 @@ class FileStore:
         or foreign folder where a store was."""
         self._path = path
         self._initialise = initialise
+        self._id = ""
         self._closed = False
         self._guard(self._open)
 
     def _open(self) -> None:
-        marker.check(self._path)
+        self._id = marker.check(self._path)
         if not self._path.is_dir():
             self._path.mkdir(mode=0o700)
             sync_folder(self._path.parent)
         if self._initialise:
-            marker.mark(self._path)
+            self._id = marker.mark(self._path)
         with os.scandir(self._path) as entries:
             # What a killed server left half-written. It never had a key's name, so nothing is lost with it.
             # A young one may be another process's that is still writing.
@@ -62,6 +64,8 @@ class FileStore:
             leftovers = [e.path for e in entries if e.name.startswith(_TEMPORARY) and e.stat().st_mtime < old]
         for leftover in leftovers:
             Path(leftover).unlink(missing_ok=True)
+        # A killed server may have linked a name that is not on the disk yet; from here on it is used.
+        sync_folder(self._path)
 
     def create(self, name: str, value: bytes) -> None:
         self._guard(lambda: self._create(self._file(name), value))
@@ -69,17 +73,19 @@ class FileStore:
     def _create(self, file: Path, value: bytes) -> None:
         if file.exists():
             raise KeyExists(file.name)
+        # The folder of an unmounted disk is there and empty: a key must not be made anew in it.
+        self._check_folder()
         with self._written(value) as temporary:
             try:
                 os.link(temporary, file)
             except FileExistsError:
                 raise KeyExists(file.name) from None
-        sync_folder(self._path)
+            self._sync(file.unlink)
 
     @contextmanager
     def _written(self, value: bytes) -> Iterator[Path]:
         """A synced file with `value` under a name of its own, gone at the end unless it was renamed."""
-        temporary = self._path / f"{_TEMPORARY}{secrets.token_hex(8)}"
+        temporary = self._temporary()
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as stream:
@@ -90,6 +96,19 @@ class FileStore:
             yield temporary
         finally:
             temporary.unlink(missing_ok=True)
+
+    def _temporary(self) -> Path:
+        return self._path / f"{_TEMPORARY}{secrets.token_hex(8)}"
+
+    def _sync(self, undo: Callable[[], object]) -> None:
+        """The folder to the disk; what cannot be made durable is undone. Whoever saw it would use it, and a power cut
+        would take it, and all that was encrypted with it."""
+        try:
+            sync_folder(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                undo()
+            raise
 
     def get(self, name: str) -> bytes:
         return self._guard(lambda: self._get(self._file(name)))
@@ -108,8 +127,13 @@ class FileStore:
         with self._written(new) as temporary, self._alone():
             if self._get(file) != old:
                 raise KeyExists(file.name)
-            temporary.rename(file)
-            sync_folder(self._path)
+            kept = self._temporary()
+            os.link(file, kept)
+            try:
+                temporary.rename(file)
+                self._sync(lambda: kept.rename(file))
+            finally:
+                kept.unlink(missing_ok=True)
 
     def delete(self, name: str) -> None:
         self._guard(lambda: self._delete(self._file(name)))
@@ -134,7 +158,11 @@ class FileStore:
             os.close(descriptor)
 
     def list(self, prefix: str, limit: int, start: str = "") -> Page:
-        return self._guard(lambda: page_of(self._names(), prefix, limit, start))
+        def page() -> Page:
+            self._check_folder()
+            return page_of(self._names(), prefix, limit, start)
+
+        return self._guard(page)
 
     def _names(self) -> Iterator[str]:
         with os.scandir(self._path) as entries:
@@ -149,8 +177,10 @@ class FileStore:
         self._closed = True
 
     def _check_folder(self) -> None:
-        # A missing file means "no such key" only while the folder is there: an unmounted disk loses no key.
+        # A missing file means "no such key" only while the store is there: an unmounted disk loses no key.
         os.scandir(self._path).close()
+        if self._id:
+            marker.confirm(self._path, self._id)
 
     def _file(self, name: str) -> Path:
         if not names.is_valid(name):

@@ -45,8 +45,20 @@ def check(folder: Path) -> str:
     return found
 
 
-def mark(folder: Path) -> None:
-    """Give a checked folder its marker and its witness, where they are missing. OSError for the marker only."""
+def confirm(folder: Path, store: str) -> None:
+    """That the folder of an open store is still the one that was opened. WrongFolder; OSError."""
+    found = _read(folder / MARKER)
+    if not found:
+        raise WrongFolder("the folder is not the one that was opened: it has no marker; mount or restore it")
+    if found != store:
+        raise WrongFolder(
+            f"the folder holds another key store ({found}) than was opened ({store}); mount or restore it"
+        )
+
+
+def mark(folder: Path) -> str:
+    """Give a checked folder its marker and its witness, where they are missing; the store's id. OSError for the
+    marker only."""
     found = check(folder)
     if not found:
         found = secrets.token_hex(8)
@@ -61,6 +73,7 @@ def mark(folder: Path) -> None:
                 witness_of(folder),
                 error.strerror,
             )
+    return found
 
 
 def _document(store: str) -> bytes:
