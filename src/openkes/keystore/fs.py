@@ -95,7 +95,7 @@ class FileStore:
                 os.fsync(stream.fileno())
             yield temporary
         finally:
-            temporary.unlink(missing_ok=True)
+            _clear(temporary)
 
     def _temporary(self) -> Path:
         return self._path / f"{_TEMPORARY}{secrets.token_hex(8)}"
@@ -133,7 +133,7 @@ class FileStore:
                 temporary.rename(file)
                 self._sync(lambda: kept.rename(file))
             finally:
-                kept.unlink(missing_ok=True)
+                _clear(kept)
 
     def delete(self, name: str) -> None:
         self._guard(lambda: self._delete(self._file(name)))
@@ -197,3 +197,9 @@ class FileStore:
         except OSError as error:
             hint = _HINTS.get(error.errno or 0, "look at the disk and the system log")
             raise Unreachable(f"key store {self._path}: {error.strerror}; {hint}") from error
+
+
+def _clear(temporary: Path) -> None:
+    """A leftover does no harm and goes with the next start; it must not turn a success into a failure."""
+    with contextlib.suppress(OSError):
+        temporary.unlink()
