@@ -9,7 +9,11 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from openkes.server.audit.verify import verify
+from tests.contract.doors import Doors
+from tests.contract.replies import Request
 from tests.servers import KeyServer, make_identity, running
 from tests.trials.caller import Answer, Caller
 
@@ -101,6 +105,17 @@ def test_a_create_is_not_begun_while_lines_cannot_be_written(tmp_path: Path, eng
         limit(server, resource.RLIM_INFINITY)
         assert caller.call("GET", "/v1/ready").status == 200
         assert caller.generate("other").status == 404
+
+
+def test_a_create_that_was_done_without_its_line_is_in_the_server_s_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    doors = Doors()
+    monkeypatch.setattr(doors.audit, "append", lambda _: False)
+    reply = doors.both(Request("admin", "PUT", "/v1/key/create/other", None, False))
+    assert (reply.status, reply.body) == (503, b'{"message":"audit log cannot be written"}\n')
+    done = f"/v1/key/create/other by {doors.identities['admin']} is done, and not in the audit log"
+    assert done in [record.message for record in caplog.records]
 
 
 def test_a_full_device(tmp_path: Path, engine: dict[str, str]) -> None:
