@@ -43,6 +43,8 @@ TARGET = Target(
         b'\x00{"bytes":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","algorithm":"AES256",'
         b'"created_at":"2023-01-02T03:04:05.678+01:00","created_by":"someone"}',
         b'\x00{"bytes":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}',
+        # Found: it could be read and not described.
+        b'\x00{"bytes":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","created_by":"\\ud800"}',
     ),
     words=(
         *(

@@ -33,8 +33,17 @@ def decode_json(text: bytes) -> Key:
     except (binascii.Error, TypeError, ValueError):
         raise MalformedEntry("its key bytes or its time cannot be read") from None
     created_by = document.get("created_by") or ""
-    if not isinstance(created_by, str):
+    if not isinstance(created_by, str) or not _has_utf8(created_by):
         raise MalformedEntry("its creator is not text")
     if len(raw) != KEY_SIZE:
         raise MalformedEntry(f"its key has {len(raw)} bytes, not {KEY_SIZE}")
     return Key(algorithm, raw, None, created_at, created_by)
+
+
+def _has_utf8(text: str) -> bool:
+    """False for half of a surrogate pair, which JSON can hold and no answer can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
