@@ -55,7 +55,10 @@ def compiled() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     library = folder / f"disk_faults-{os.getpid()}.so"
     done = subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], capture_output=True, text=True
+        [compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise CannotRun(f"injected faults: the C compiler says: {done.stderr.strip().splitlines()[-1]}")
@@ -100,7 +103,7 @@ def tmpfs(options: str) -> Iterator[Path]:
     """A small file system. CannotRun unless this process may mount."""
     with tempfile.TemporaryDirectory() as name:
         done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "openkes-trial", name], capture_output=True, text=True
+            ["mount", "-t", "tmpfs", "-o", options, "openkes-trial", name], capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise CannotRun(f"a real full disk: {done.stderr.strip()}")
