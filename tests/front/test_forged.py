@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -39,20 +40,21 @@ def shown(key: Key) -> X509:
     return X509().parse(certificate(key).public_bytes(PEM).decode())
 
 
-def new_key() -> Key:
+@functools.cache
+def key_number(_number: int) -> Key:
     return rsa.generate_private_key(65537, 2048)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_forgers_tool_itself_works(serve: Serve, version: tuple[int, int]) -> None:
-    key = new_key()
+    key = key_number(1)
     assert present(serve().address, shown(key), key, version) == b"HTTP/1.1 200"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_somebody_elses_certificate_proves_nothing(serve: Serve, version: tuple[int, int]) -> None:
     served = serve()
-    assert present(served.address, shown(new_key()), new_key(), version) == b""
+    assert present(served.address, shown(key_number(1)), key_number(2), version) == b""
     assert served.doors.peers == []
 
 
@@ -62,7 +64,7 @@ def test_somebody_elses_certificate_proves_nothing(serve: Serve, version: tuple[
 )
 def test_garbage_for_a_certificate(serve: Serve, garbage: bytes, version: tuple[int, int]) -> None:
     served = serve()
-    key = new_key()
+    key = key_number(1)
     liar = shown(key)
     liar.bytes = bytearray(garbage)
     assert present(served.address, liar, key, version) == b""
@@ -74,7 +76,7 @@ def test_garbage_for_a_certificate(serve: Serve, garbage: bytes, version: tuple[
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_certificate_with_a_damaged_key(serve: Serve, version: tuple[int, int], tmp_path: Path) -> None:
     served = serve()
-    key = new_key()
+    key = key_number(1)
     liar = shown(key)
     modulus = key.public_key().public_numbers().n.to_bytes(256, "big")
     assert modulus in bytes(liar.bytes)

@@ -48,6 +48,13 @@ def test_an_address_that_is_not_ours(serve: Serve) -> None:
     assert caught.value.errno == errno.EADDRNOTAVAIL
 
 
+def test_a_host_that_does_not_exist(serve: Serve) -> None:
+    with pytest.raises(OSError, match=r".+") as caught:
+        serve(host="no.such.host.invalid")
+    assert caught.value.errno is not None
+    assert caught.value.strerror
+
+
 def test_the_port_is_free_again_at_once(serve: Serve) -> None:
     served = serve()
     with Wire(served.address) as wire:

@@ -63,9 +63,9 @@ def test_a_repr_shows_no_key() -> None:
 
 @pytest.mark.parametrize("kind", ["P-256", "P-384", "RSA-2048", "Ed25519"])
 def test_kinds_of_server_keys(serve: Serve, kind: str) -> None:
-    from tests.front.test_peer import KEYS
+    from tests.front.test_peer import key_of_kind
 
-    key = KEYS[kind]()  # type: ignore[no-untyped-call]
+    key = key_of_kind(kind)
     with Wire(serve(tls=TLSFiles(pem(key), private_pem(key))).address) as wire:
         assert wire.ask().status == 200
 

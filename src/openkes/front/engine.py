@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import sys
 import threading
 
@@ -47,6 +48,10 @@ class EngineFront:
             )
         except ValueError as error:
             raise TLSFilesError(str(error)) from None
+        except OSError as error:
+            if error.errno is None:  # a name that cannot be resolved
+                raise OSError(errno.EADDRNOTAVAIL, str(error)) from None
+            raise
         self.address: tuple[str, int] = self._server.address
         self._stop = threading.Lock()
         self._stopped = False

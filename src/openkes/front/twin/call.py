@@ -112,8 +112,8 @@ class Stream:
             if connection.phase is Phase.STREAMING:
                 connection.cut()
                 connection.phase = Phase.LINGER
-            watched = connection.watched
-        if not watched and connection.gone:
+            left_alone = connection.gone and not connection.watched
+        if left_alone:
             connection.close()
 
 

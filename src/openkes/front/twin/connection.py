@@ -92,7 +92,10 @@ class Connection(HTTPConnection):
             except SSL.WantWriteError:
                 return Step.WRITE
             except (SSL.Error, OSError, IdentityError):
-                return Step.GONE if self.phase is Phase.STREAMING else Step.DEAD
+                if self.phase is not Phase.STREAMING:
+                    return Step.DEAD
+                self.gone = True
+                return Step.GONE
 
     def _advance(self) -> Step:
         if self.phase is Phase.HANDSHAKE:
@@ -225,6 +228,7 @@ class Connection(HTTPConnection):
             if self._closed:
                 return
             self._closed = True
+            self.watched = False
             with contextlib.suppress(OSError):
                 self.socket.close()
         self.server.hold(self, 0)

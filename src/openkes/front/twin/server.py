@@ -67,6 +67,7 @@ class _Manager(ConnectionManager):
         self._stop_requested = True
         wake.send(b"x")
         self.stop()
+        self._selector.close()
 
     def forget(self, sock: socket.socket) -> None:
         self._selector.unregister(sock.fileno())
@@ -180,7 +181,6 @@ class Server(HTTPServer):
                 self._ready.put(connection)
                 return
         if step is Step.GONE:
-            connection.gone = True
             self.tell_gone(connection.number)
         elif step is Step.DEAD:
             connection.close()
@@ -196,8 +196,8 @@ class Server(HTTPServer):
             connection.watched = True
             try:
                 self._connections.watch(connection.socket, events, connection)
-            except (ValueError, OSError):  # closed meanwhile
-                connection.watched = False
+            except (ValueError, OSError):  # the selecting thread has left
+                connection.close()
 
     def next_call(self) -> Call | None:
         """See `openkes.front.pool.Source`."""
@@ -243,7 +243,9 @@ class Server(HTTPServer):
         for end in self._wake:
             end.close()
         for connection in connections:
-            connection.close()
+            # What a pool's thread uses, that thread closes: under it, the descriptor might become another file's.
+            if connection.phase not in {Phase.RUNNING, Phase.STREAMING}:
+                connection.close()
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """cheroot's own log: kept out of stderr."""
