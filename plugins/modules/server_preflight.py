@@ -90,7 +90,7 @@ def python_lacks(module: AnsibleModule) -> bool:
             " or name"
             " the packages in kes_server_python_packages. Nothing was changed." % path
         )
-    return code != 0
+    return bool(code != 0)
 
 
 def program_version(module: AnsibleModule) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 def lines(hostvars: Mapping[str, Any], kes: list[str], minio: list[str], check: bool) -> list[str]:
     """Sentences from the facts that the roles left on each host."""
-    deployments = next((found["deployments"] for found in _facts(hostvars, minio, "kes_minio_found")), [])
+    found = _facts(hostvars, minio, "kes_minio_found")
+    deployments: list[dict[str, Any]] = found[0]["deployments"] if found else []
     rows: list[tuple[str, str]] = []
     due: list[str] = []
     for deployment in deployments:
