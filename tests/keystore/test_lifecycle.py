@@ -72,6 +72,24 @@ def test_a_key_that_reads_back_otherwise_is_not_served(
     assert cache.peek("key") is None
 
 
+@pytest.mark.parametrize("what", ["rotate", "delete"])
+def test_a_change_by_somebody_else_before_reading_back_is_no_failure(
+    life: Lifecycle, cache: KeyCache, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    get = store.get
+
+    def change_first(name: str) -> bytes:
+        monkeypatch.setattr(store, "get", get)
+        other = Lifecycle(KeyCache(store), HOUR)
+        other.rotate(name, b"\1" * 32, "you") if what == "rotate" else other.delete(name)
+        return get(name)
+
+    monkeypatch.setattr(store, "get", change_first)
+    life.create("key", KEY)
+    served = cache.peek("key")
+    assert (served.version if served else None) == (2 if what == "rotate" else None)
+
+
 def test_create_never_replaces(life: Lifecycle, cache: KeyCache) -> None:
     life.create("key", KEY)
     with pytest.raises(KeyExists):

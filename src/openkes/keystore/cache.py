@@ -96,9 +96,14 @@ class KeyCache:
                 raise
             cached.used = begin
             return cached.key
+        self.serve(name, key, begin)
+        return key
+
+    def serve(self, name: str, key: Key, begin: float | None = None) -> None:
+        """From memory from now on: `key` was just read from the store, in the caller's turn, at `begin` or later."""
+        begin = self._clock() if begin is None else begin
         self._sweep(begin)
         self._cached[name] = _Cached(key, begin, begin)
-        return key
 
     def forget(self, name: str) -> None:
         self._cached.pop(name, None)

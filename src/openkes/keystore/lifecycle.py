@@ -188,13 +188,16 @@ class Lifecycle:
 
     def _serve(self, name: str, key: Key) -> None:
         """Read back what was stored, and serve that."""
+        self._cache.forget(name)
         try:
-            same = self._cache.fetch(name) == key
+            found = entry.decode(self._store.get(name), name)
         except (KeyNotFound, MalformedEntry, Unreachable):
-            same = False
-        if not same:
-            self._cache.forget(name)
+            raise NotReadBack(name) from None
+        # Another server may have rotated or deleted it since: that went on from what was stored here.
+        if found.hmac_key != key.hmac_key or not set(key.versions()) <= set(found.versions()):
             raise NotReadBack(name)
+        if found.deleted_at is None:
+            self._cache.serve(name, found)
 
     def _over(self, name: str) -> bytes | None:
         """The stored value if it is a deleted key whose period has passed, None for whatever must stay."""
