@@ -29,6 +29,7 @@ class Terminal:
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.master, slave = pty.openpty()
         self.seen = ""
+        self.screen = ""  # everything, from the beginning
         self.process = subprocess.Popen(
             [*KES, *arguments],
             cwd=folder,
@@ -68,6 +69,7 @@ class Terminal:
         except OSError:  # EIO: the other end is closed
             return False
         self.seen += data.decode()
+        self.screen += data.decode()
         return bool(data)
 
 

@@ -137,6 +137,27 @@ CALLS: list[tuple[Callable[[Client], Any], bytes, Any, tuple[str, str, Any]]] = 
         (["p1"], "p2"),
         ("GET", "/v1/key/list/p", None),
     ),
+    (
+        lambda c: c.describe_policy("p"),
+        b'{"created_by":"x"}',
+        {"created_by": "x"},
+        ("GET", "/v1/policy/describe/p", None),
+    ),
+    (lambda c: c.read_policy("p"), b'{"name":"p"}', {"name": "p"}, ("GET", "/v1/policy/read/p", None)),
+    (lambda c: c.list_policies("p"), b'{"names":["p"]}', (["p"], ""), ("GET", "/v1/policy/list/p", None)),
+    (
+        lambda c: c.describe_identity("ab"),
+        b'{"policy":"p"}',
+        {"policy": "p"},
+        ("GET", "/v1/identity/describe/ab", None),
+    ),
+    (
+        lambda c: c.list_identities(),
+        b'{"identities":["ab"],"continue_at":""}',
+        (["ab"], ""),
+        ("GET", "/v1/identity/list/", None),
+    ),
+    (lambda c: c.metrics(), b"kes_x 1\n", "kes_x 1\n", ("GET", "/v1/metrics", None)),
     (lambda c: c.list_keys("a/b ?"), b"{}", ([], ""), ("GET", "/v1/key/list/a%2Fb%20%3F", None)),
     (
         lambda c: c.generate("k"),
@@ -435,3 +456,76 @@ def test_secrets_are_not_in_the_repr() -> None:
     text = generate_api_key()
     assert text not in repr(APIKey(text))
     assert text not in repr(Client(Endpoint("h", 1), APIKey(text), Trust()))
+
+
+def streaming(tls: Identity, *chunks: bytes, end: bytes = b"0\r\n\r\n") -> Callable[[socket.socket], None]:
+    """A reply in chunks, each in a record of its own."""
+
+    def reply(connection: socket.socket) -> None:
+        with context(tls).wrap_socket(connection, server_side=True) as secure:
+            secure.recv(65536)
+            secure.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for chunk in chunks:
+                secure.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            secure.sendall(end)
+
+    return reply
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [b'{"n":1}\n', b'{"n":2}\n'],
+        [b'{"n":1}\n{"n":2}\n'],
+        [b'{"n"', b":1}", b'\n{"n":2}\n'],
+        [b'\n{"n":1}\n\n', b'{"n":2}'],  # empty lines, and none at the end
+    ],
+)
+def test_a_log_is_read_line_by_line_however_it_is_cut(tls: Identity, chunks: list[bytes]) -> None:
+    with raw(streaming(tls, *chunks)) as port, client(port, tls) as kes:
+        assert list(kes.log("audit")) == [{"n": 1}, {"n": 2}]
+
+
+def test_a_line_comes_before_the_next_one_is_sent(tls: Identity) -> None:
+    seen = threading.Event()
+
+    def reply(connection: socket.socket) -> None:
+        with context(tls).wrap_socket(connection, server_side=True) as secure:
+            secure.recv(65536)
+            secure.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1\r\n\n\r\n")
+            assert seen.wait(30)
+            secure.sendall(b"0\r\n\r\n")
+
+    with raw(reply) as port, client(port, tls) as kes:
+        log = kes.log("error")
+        assert next(log) == {}
+        seen.set()
+        assert list(log) == []
+
+
+@pytest.mark.parametrize("line", [b"no json", b"[]", b"\xff"])
+def test_a_line_that_is_no_object(tls: Identity, line: bytes) -> None:
+    with raw(streaming(tls, line + b"\n")) as port, client(port, tls) as kes, pytest.raises(AnswerError) as caught:
+        list(kes.log("audit"))
+    assert not caught.value.from_kes
+
+
+def test_a_line_without_end(tls: Identity) -> None:
+    with raw(streaming(tls, *[b"x" * 2**16] * 17)) as port, client(port, tls) as kes, pytest.raises(ClientError):
+        list(kes.log("audit"))
+
+
+def test_a_log_that_breaks_off(tls: Identity) -> None:
+    with raw(streaming(tls, b"{}\n", end=b"")) as port, client(port, tls) as kes:
+        log = kes.log("audit")
+        assert next(log) == {}
+        with pytest.raises(NoAnswer) as caught:
+            next(log)
+    assert caught.value.reason is Reason.CLOSED
+
+
+def test_a_log_that_is_refused(tls: Identity) -> None:
+    with https(context(tls), 403, b'{"message":"no"}') as server, client(server.server_port, tls) as kes:
+        with pytest.raises(AnswerError) as caught:
+            list(kes.log("audit"))
+        assert (caught.value.status, caught.value.path) == (403, "/v1/log/audit")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from openkes.client.credentials import Credentials
-from openkes.client.failures import AnswerError, ClientError, NoAnswer
+from openkes.client.failures import AnswerError, ClientError, NoAnswer, Reason
 from openkes.client.reasons import reason_of
 
 if TYPE_CHECKING:
@@ -192,21 +192,23 @@ class Transport:
 
 
 @contextmanager
-def _no_answer() -> Iterator[None]:
-    """What urllib3 and sockets raise comes out as NoAnswer."""
+def _no_answer(begun: bool = False) -> Iterator[None]:
+    """What urllib3 and sockets raise comes out as NoAnswer. `begun`: there was an answer, so its end is missing."""
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     try:
         yield
     except (HTTPError, OSError) as error:
         reason, detail = reason_of(error)
+        if begun and reason in (Reason.NOT_HTTP, Reason.CLOSED):
+            reason, detail = Reason.CLOSED, "the server closed the connection in the middle of its answer"
         raise NoAnswer(reason, detail) from error
 
 
 def _split(answer: BaseHTTPResponse) -> Iterator[bytes]:
     rest = b""
     while True:
-        with _no_answer():
+        with _no_answer(begun=True):
             chunk = answer.read1()  # what is there: a line must not wait for the next one
         if not chunk:
             break
