@@ -142,6 +142,20 @@ def test_a_restart_continues_the_chain(tmp_path: Path, engine: dict[str, str]) -
     assert (report.findings, report.notes, report.writers) == ([], [], 2)
 
 
+def test_a_path_cannot_forge_lines_of_a_log(tmp_path: Path, engine: dict[str, str]) -> None:
+    file = tmp_path / "audit.jsonl"
+    stranger = make_identity(tmp_path, "stranger")
+    with running(tmp_path, audit(file, mode="required"), environment=engine) as server:
+        with Caller(server, stranger) as caller:
+            before = len(lines(file))
+            assert caller.call("GET", "/v1/key/describe/x%0dforged%1b[2J%c2%85").status == 403
+            assert caller.call("GET", "/v1/key/describe/x%0aforged").status == 404
+        assert len(lines(file)) == before + 2
+        text = (tmp_path / "server.stderr").read_bytes().decode()
+    assert r"/v1/key/describe/x\rforged\x1b[2J\x85" in text
+    assert not {"\r", "\x1b", "\x85"} & set(text)
+
+
 SECRETS = {
     name: os.urandom(6).hex().encode() + name.encode() for name in ("plaintext", "context", "message", "imported")
 }

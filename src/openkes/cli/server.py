@@ -17,6 +17,7 @@ import click
 from openkes import __version__
 from openkes.cli import dev as dev_mode
 from openkes.cli import serve
+from openkes.cli.plain import PlainFormatter
 from openkes.config import load as config_load
 from openkes.config.schema import TLS, Config, FSSettings, Log, MemorySettings
 from openkes.config.stores import describe
@@ -189,6 +190,6 @@ def _override(config: Config, flags: Mapping[str, object]) -> Config:
 
 
 def _set_up_logging() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
