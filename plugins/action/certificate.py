@@ -37,7 +37,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 raise AnsibleActionFail(f"certificate: {name} is required")
         authority = Authority(arguments["authority"], arguments.pop("authority_password", None))
         check = bool(self._task.check_mode)
-        brought = _brought(arguments) if mode == "files" else {}
+        brought = _brought(arguments, now) if mode == "files" else {}
         try:
             report = self._report(arguments, brought, authority, now, task_vars)
             plan = _plan(report, arguments, authority, brought, now)
@@ -147,10 +147,10 @@ def _plan(
     return plan
 
 
-def _brought(arguments: dict[str, Any]) -> dict[str, Any]:
+def _brought(arguments: dict[str, Any], now: dt.datetime) -> dict[str, Any]:
     """Texts of the operator's own pair, checked to belong together."""
     try:
-        key, certificate = pair(arguments.get("key_file"), arguments.get("certificate_file"))
+        key, certificate = pair(arguments.get("key_file"), arguments.get("certificate_file"), now)
     except BroughtError as error:
         raise AnsibleActionFail(str(error)) from None
     return {"key_text": key, "certificate_text": certificate}

@@ -54,6 +54,10 @@ class Unit:
         """Changes with every start of the unit; "" when it has never run."""
         return self.show("InvocationID").get("InvocationID", "")
 
+    def restarts(self) -> int:
+        """How often systemd itself started it anew since it was last asked to."""
+        return int(self.show("NRestarts").get("NRestarts") or 0)
+
     def environment_files(self) -> List[str]:
         """Paths that the unit reads its environment from."""
         text = self.show("EnvironmentFiles").get("EnvironmentFiles", "")

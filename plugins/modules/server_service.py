@@ -109,6 +109,7 @@ from ansible_collections.openkes.kes.plugins.module_utils.process import Process
 from ansible_collections.openkes.kes.plugins.module_utils.systemd import SystemdError, Unit
 
 PAUSE = 0.2  # seconds between two looks
+ENOUGH = 3  # times that systemd started it anew and it ended again
 Supervised = Union[Unit, Process]
 
 
@@ -185,7 +186,7 @@ def wait(module: AnsibleModule, supervised: Supervised) -> None:
         shown = served.certificate(params["address"], params["port"])
         if shown is not None and shown == want and supervised.active():
             return
-        if isinstance(supervised, Process) and not supervised.active():
+        if hopeless(supervised):
             break
         time.sleep(PAUSE)
     if shown is None:
@@ -193,6 +194,13 @@ def wait(module: AnsibleModule, supervised: Supervised) -> None:
     else:
         problem = "still serves another certificate than %(certificate)s" % params
     module.fail_json(msg="The key server %s. %s" % (problem, complaint(module, supervised)))
+
+
+def hopeless(supervised: Supervised) -> bool:
+    """Whether it has ended and will not come by itself: no need to wait for the deadline."""
+    if isinstance(supervised, Process):
+        return not supervised.active()
+    return supervised.restarts() >= ENOUGH
 
 
 def complaint(module: AnsibleModule, supervised: Supervised) -> str:

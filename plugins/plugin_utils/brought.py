@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 from ansible_collections.openkes.kes.plugins.plugin_utils.authority import spki
@@ -15,7 +16,7 @@ class BroughtError(Exception):
     """The files cannot be used; the text says which and why."""
 
 
-def pair(key_file: str | None, certificate_file: str | None) -> tuple[str, str]:
+def pair(key_file: str | None, certificate_file: str | None, now: dt.datetime) -> tuple[str, str]:
     """PEM texts of key and certificate. Raises BroughtError."""
     if not key_file or not certificate_file:
         raise BroughtError("mode files needs both a key and a certificate on the controller, and one is not given.")
@@ -38,6 +39,10 @@ def pair(key_file: str | None, certificate_file: str | None) -> tuple[str, str]:
         raise BroughtError(f"{certificate_file} is not a certificate in PEM form.") from None
     if spki(key.public_key()) != spki(certificate.public_key()):
         raise BroughtError(f"{certificate_file} was not made for the key {key_file}.")
+    if certificate.not_valid_after_utc <= now:
+        raise BroughtError(
+            f"{certificate_file} ended on {certificate.not_valid_after_utc:%Y-%m-%d}. Bring one that is still valid."
+        )
     try:
         authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:

@@ -182,23 +182,27 @@ class TestBrought:
         return tmp_path / "own.key", tmp_path / "own.crt"
 
     def test_a_pair_is_taken(self, files: tuple[Path, Path]) -> None:
-        assert brought.pair(str(files[0]), str(files[1])) == (files[0].read_text(), files[1].read_text())
+        assert brought.pair(str(files[0]), str(files[1]), NOW) == (files[0].read_text(), files[1].read_text())
 
     def test_another_key_is_refused(self, files: tuple[Path, Path]) -> None:
         files[0].write_bytes(ca.private_pem(ca.new_key()))
         with pytest.raises(brought.BroughtError, match="was not made for the key"):
-            brought.pair(str(files[0]), str(files[1]))
+            brought.pair(str(files[0]), str(files[1]), NOW)
 
     def test_a_password_is_refused(self, files: tuple[Path, Path], key: ca.SigningKey) -> None:
         files[0].write_bytes(ca.private_pem(key, b"secret"))
         with pytest.raises(brought.BroughtError, match="password"):
-            brought.pair(str(files[0]), str(files[1]))
+            brought.pair(str(files[0]), str(files[1]), NOW)
 
     def test_an_authoritys_certificate_is_refused(self, authority: ca.Authority) -> None:
         with pytest.raises(brought.BroughtError, match="CA:TRUE"):
-            brought.pair(str(authority.key), str(authority.certificate))
+            brought.pair(str(authority.key), str(authority.certificate), NOW)
 
     def test_a_missing_file_is_named(self, files: tuple[Path, Path]) -> None:
         files[1].unlink()
         with pytest.raises(brought.BroughtError, match=r"own\.crt cannot be read"):
-            brought.pair(str(files[0]), str(files[1]))
+            brought.pair(str(files[0]), str(files[1]), NOW)
+
+    def test_one_that_has_ended_is_refused(self, files: tuple[Path, Path]) -> None:
+        with pytest.raises(brought.BroughtError, match="ended on 2027-02-23"):
+            brought.pair(str(files[0]), str(files[1]), NOW + dt.timedelta(days=91))
