@@ -20,7 +20,7 @@ _JSON = click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 @_JSON
 @connected
 def info(identity: str, json_wanted: bool, connection: Connection) -> None:
-    """Show what an identity may do, without IDENTITY: who the server takes you for, and what you may do.
+    """Show what an identity may do. Without IDENTITY: whom the server takes you for, and what you may do.
 
     Everybody may ask about themselves.
 
