@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import threading
+import time
 from base64 import b64decode, b64encode
 from typing import Any
 
@@ -15,7 +16,10 @@ from openkes.config.schema import RouteSettings
 from openkes.crypto import entry
 from openkes.crypto.aead import Algorithm
 from openkes.crypto.entry import Key
+from openkes.keystore.cache import FRESH, KeyCache
+from openkes.keystore.lifecycle import Lifecycle
 from openkes.policy import Policy
+from openkes.server import keys
 from openkes.server.state import Settings
 from tests.contract.doors import Doors
 from tests.contract.replies import Reply, Request
@@ -58,9 +62,7 @@ def test_a_data_key_opens_with_its_context_only(call: Any) -> None:
 
 @pytest.mark.parametrize("key", ["hid-aes256-create", "hid-chacha20-import"])
 def test_what_is_encrypted_decrypts(call: Any, key: str) -> None:
-    made = json.loads(
-        call("PUT", f"/v1/key/encrypt/{key}", {"plaintext": text(b"hello"), "context": text(b"c")}).body
-    )
+    made = json.loads(call("PUT", f"/v1/key/encrypt/{key}", {"plaintext": text(b"hello"), "context": text(b"c")}).body)
     request = {"ciphertext": made["ciphertext"], "context": text(b"c")}
     assert json.loads(call("PUT", f"/v1/key/decrypt/{key}", request).body) == {"plaintext": text(b"hello")}
 
@@ -237,6 +239,36 @@ def test_after_a_rotation_every_older_ciphertext_opens(call: Any) -> None:
         for version in ({}, {"version": reply.get("version", 1)}, {"version": 99}):
             request = {"ciphertext": reply["ciphertext"], "context": text(b"c"), **version}
             assert json.loads(call("PUT", f"/v1/key/decrypt/{KEY}", request).body)["plaintext"] == reply["plaintext"]
+
+
+def _later(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in memory was read a while ago, and no time passes from now on."""
+    then = time.monotonic() + FRESH
+    monkeypatch.setattr(doors.state.keys, "_clock", lambda: then)
+
+
+def test_what_another_server_made_with_a_newer_version_opens(
+    call: Any, doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("PUT", f"/v1/key/generate/{KEY}", {})
+    elsewhere = KeyCache(doors.store)
+    Lifecycle(elsewhere).rotate(KEY, b"\7" * 32, "")
+    made = json.loads(keys.generate(KEY, elsewhere.get(KEY), b"{}"))
+    _later(doors, monkeypatch)
+    opened = call("PUT", f"/v1/key/decrypt/{KEY}", {"ciphertext": made["ciphertext"]})
+    assert json.loads(opened.body)["plaintext"] == made["plaintext"]
+
+
+def test_a_ciphertext_that_never_opens_asks_the_store_once_in_a_while(
+    call: Any, doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("PUT", f"/v1/key/generate/{KEY}", {})
+    _later(doors, monkeypatch)
+    reads, get = [], doors.store.get
+    monkeypatch.setattr(doors.store, "get", lambda name: reads.append(name) or get(name))
+    for _ in range(5):
+        assert call("PUT", f"/v1/key/decrypt/{KEY}", {"ciphertext": text(bytes(60))}).status == 400
+    assert reads == [KEY]
 
 
 def test_a_rotation_shows_in_describe_and_list(call: Any) -> None:

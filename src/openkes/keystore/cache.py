@@ -15,6 +15,10 @@ from openkes.crypto import entry
 from openkes.crypto.entry import Key
 from openkes.keystore import KeyNotFound, KeyStore, Unreachable
 
+#: Seconds. What does not open is tried again with the store's key if memory is older: a bound on what bad ciphertexts
+#: can cost the store.
+FRESH = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
@@ -75,6 +79,19 @@ class KeyCache:
         with self.turn(name):
             # Whoever waited for the turn finds what the one before has fetched.
             return self.peek(name) or self.fetch(name)
+
+    def is_fresh(self, name: str) -> bool:
+        """Whether memory holds what the store had a moment ago."""
+        cached = self._cached.get(name)
+        return cached is not None and self._clock() - cached.fetched < FRESH
+
+    def newer(self, name: str, than: Key) -> Key | None:
+        """The key if the store has another one by now, as when another server rotated it. The store is asked once in
+        `FRESH` seconds at most. KeyNotFound, Unreachable, MalformedEntry."""
+        with self.turn(name):
+            cached = self._cached.get(name)
+            key = cached.key if cached is not None and self.is_fresh(name) else self.fetch(name)
+        return None if key == than else key
 
     def turn(self, name: str) -> threading.Lock:
         """Held by whoever fetches or changes the key."""

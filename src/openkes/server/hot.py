@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from openkes import api, names
+from openkes.errors import APIError, Code
 from openkes.server import failures, guard, routes
 from openkes.server.audit import Record, new_id, now
 from openkes.server.state import State
@@ -50,6 +51,8 @@ def create_door(state: State) -> Door:
             guard.check(state.settings, spec, path, peer)
             status, answer = 200, handler(name, key, routes.check_size(spec, body))
         except Exception as error:  # the outermost edge of this door: an answer and an audit line, whatever happens
+            if isinstance(error, APIError) and error.code is Code.NOT_AUTHENTIC and not keys.is_fresh(name):
+                return None  # the store may know a newer version
             status, answer = failures.answer(error, path)
         who = peer.identity
         policy = state.settings.identities.get(who, "")

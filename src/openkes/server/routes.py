@@ -48,7 +48,15 @@ DATA: dict[str, DataHandler] = {
 
 def _with_key(handler: DataHandler) -> Handler:
     def call(call: Call) -> bytes:
-        return handler(call.name, call.state.keys.get(names.check(call.name)), call.body)
+        key = call.state.keys.get(names.check(call.name))
+        try:
+            return handler(call.name, key, call.body)
+        except APIError as error:
+            # Another server may have rotated the key: its ciphertexts must open here at once.
+            newer = call.state.keys.newer(call.name, key) if error.code is Code.NOT_AUTHENTIC else None
+            if newer is None:
+                raise
+        return handler(call.name, newer, call.body)
 
     return call
 
