@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import resource
+import threading
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -140,6 +143,35 @@ def test_a_restart_continues_the_chain(tmp_path: Path, engine: dict[str, str]) -
             caller.generate("my-key")
     report = verify([file])
     assert (report.findings, report.notes, report.writers) == ([], [], 2)
+
+
+def test_a_killed_server_has_written_what_it_answered(tmp_path: Path, engine: dict[str, str]) -> None:
+    file = tmp_path / "audit.jsonl"
+    good: list[int] = []
+    enough = threading.Event()
+
+    def call(server: KeyServer) -> None:
+        with Caller(server) as caller, contextlib.suppress(OSError, http.client.HTTPException):
+            while True:
+                good.append(caller.generate("my-key").status)
+                if len(good) >= 300:
+                    enough.set()
+
+    with running(tmp_path, audit(file, mode="required"), environment=engine) as server:
+        threads = [threading.Thread(target=call, args=(server,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        assert enough.wait(60)
+        server.kill()
+        for thread in threads:
+            thread.join()
+    recorded = [line for line in lines(file) if line["request"].get("key") and line["response"]["code"] == 200]
+    assert set(good) == {200}
+    assert len(good) <= len(recorded)
+    with running(tmp_path, audit(file, mode="required"), environment=engine) as server, Caller(server) as caller:
+        assert caller.generate("my-key").status == 200
+    report = verify([file])
+    assert (report.findings, report.writers) == ([], 2)
 
 
 def test_a_path_cannot_forge_lines_of_a_log(tmp_path: Path, engine: dict[str, str]) -> None:
