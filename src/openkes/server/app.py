@@ -95,9 +95,11 @@ def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
 
 def _response(answer: routes.Answer) -> Response:
     if isinstance(answer, Text):
-        return Response(answer.body, 200, content_type=answer.content_type)
+        body = answer.body if "Accept" in request.headers else answer.plain
+        return Response(body, 200, content_type=answer.content_type)
     if isinstance(answer, Subscription):
-        return Response(answer, 200, content_type="application/x-ndjson")
+        # Passed through as it is, the front can close it while it waits for a line, when the client has gone.
+        return Response(answer, 200, content_type="application/x-ndjson", direct_passthrough=True)
     if answer:
         return Response(answer, 200, content_type=JSON)
     response = Response(b"", 200)
