@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from openkes import front
+from openkes.cli.harden import harden
 from openkes.cli.watch import FileWatch
 from openkes.config import tls
 from openkes.config.schema import Config, KeyStoreSettings, MemorySettings
@@ -122,8 +123,7 @@ def check_store(settings: KeyStoreSettings) -> str:
 
 def start(config: Config, engine: bool | None = None) -> Running:
     """OperatorError names what is missing, taken or unreadable, and what to do."""
-    # Keys must not end up in a core file.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    harden()
     # A connection is a descriptor, and the soft limit is often 1,024: too few for a fleet.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
