@@ -21,11 +21,12 @@ def list_(settings: Settings, prefix: str) -> bytes:
 
 
 def self_describe(settings: Settings, identity: str) -> bytes:
-    """For everybody who is known; with the rules of their policy. APIError IDENTITY_NOT_FOUND."""
+    """For everybody who is known; with the rules of their policy, beside its name, where the client SDK reads them.
+    APIError IDENTITY_NOT_FOUND."""
     document = {"identity": identity, **_document(settings, identity)}
     name = settings.identities.get(identity)
     if name is not None:
-        document["policy"] = {"name": name, **policies.rules(settings.policies[name]), **policies.made(settings)}
+        document |= policies.rules(settings.policies[name])
     return wire.encode(document)
 
 
