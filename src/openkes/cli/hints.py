@@ -93,14 +93,15 @@ def _why_not(client: Client) -> str:
     """Asks the server once more, for the name of the policy."""
     try:
         policy = client.describe_self().get("policy")
+        policy = policy.get("name") if isinstance(policy, dict) else policy  # some servers answer with the whole one
     except AnswerError as error:
         if error.status == 404 and error.from_kes:
             return "it is in no policy of the server"
         policy = None
     except ClientError:
         policy = None
-    if isinstance(policy, dict) and policy.get("name"):
-        return f"its policy {policy['name']!r} does not allow this path"
+    if policy:
+        return f"its policy {policy!r} does not allow this path"
     return "it is in no policy of the server, or its policy does not allow this path"
 
 

@@ -36,7 +36,7 @@ def info(identity: str, json_wanted: bool, connection: Connection) -> None:
     if json_wanted:
         output.as_json(answer)
         return
-    output.table(_rows({"identity": identity, **answer}))
+    output.table(_rows({"identity": identity, **answer}, of_self=not identity))
 
 
 @click.command()
@@ -64,14 +64,19 @@ def _checked(text: str) -> str:
     return text.lower()
 
 
-def _rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
+def _rows(answer: dict[str, Any], of_self: bool) -> list[tuple[str, str]]:
     rows = [("Identity", str(answer["identity"]))]
     policy = answer.get("policy")
+    if isinstance(
+        policy, dict
+    ):  # some servers answer with the whole policy, some with its name and the rules beside it
+        answer = {**answer, **policy}
+        policy = policy.get("name")
     if answer.get("admin"):
         rows.append(("Admin", "yes: may do everything"))
-    elif isinstance(policy, dict):  # of oneself: with its rules
-        rows += [("Policy", str(policy.get("name"))), *rules(policy)]
     elif policy:
         rows.append(("Policy", str(policy)))
+        # Of somebody else the server tells no rules.
+        rows += rules(answer) if of_self else []
     labels = (("In effect since", "created_at"), ("Made by", "created_by"))
     return rows + [(label, str(answer[field])) for label, field in labels if answer.get(field)]

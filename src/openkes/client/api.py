@@ -118,7 +118,8 @@ class Client:
         return self._transport.json("GET", "/version")
 
     def describe_self(self) -> dict[str, Any]:
-        """Who the server takes this client for: `admin` or `policy`, a dict with its `name`. 404: in no policy."""
+        """Who the server takes this client for: `identity`, and `admin` or `policy` with `allow` and `deny`; upstream's
+        `policy` is a dict that holds its `name` and these. 404: in no policy."""
         return self._transport.json("GET", "/v1/identity/self/describe")
 
     def status(self) -> dict[str, Any]:
@@ -127,7 +128,7 @@ class Client:
 
     def metrics(self) -> str:
         """Prometheus text."""
-        return self._transport.exchange("GET", "/v1/metrics").decode("utf-8", "replace")
+        return self._transport.exchange("GET", "/v1/metrics", accept="text/plain").decode("utf-8", "replace")
 
     def log(self, kind: Literal["audit", "error"]) -> Iterator[dict[str, Any]]:
         """The server's log from now on, as it comes, until the server ends it (it stops, or restarts)."""

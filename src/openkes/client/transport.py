@@ -140,11 +140,13 @@ class Transport:
             socket_options=[*urllib3.connection.HTTPConnection.default_socket_options, *_KEEPALIVE],
         )
 
-    def exchange(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
+    def exchange(
+        self, method: str, path: str, body: dict[str, Any] | None = None, accept: str = "application/json"
+    ) -> bytes:
         """The body of a 200 answer. AnswerError, NoAnswer, CredentialsError."""
         pool = self._pool
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": accept}
         if data is not None:
             headers["Content-Type"] = "application/json"
         with _no_answer():
