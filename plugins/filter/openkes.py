@@ -30,6 +30,7 @@ class FilterModule:
             "certificate_names": _guarded(addresses.certificate_names),
             "server_document": _guarded(server_config.document),
             "restart_part": _guarded(server_config.restart_part),
+            "withdrawn_keys": _guarded(server_config.withdrawn),
             "restart_due": _guarded(deployments.due),
             "recap": _guarded(recap.lines),
         }

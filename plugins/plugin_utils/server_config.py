@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
+
+import yaml
 
 #: What SIGHUP makes a running server read again; everything else needs a restart.
 RELOADABLE = ("policy", "admin", "log", "audit")
@@ -35,3 +38,32 @@ def restart_part(config: Mapping[str, Any]) -> str:
     """A fingerprint of what a reload does not cover. Paths of TLS files count, their contents do not."""
     fixed = {key: value for key, value in config.items() if key not in RELOADABLE}
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
+
+
+def withdrawn(old: str, new: Mapping[str, Any]) -> list[str]:
+    """Names of keys that a policy lets its identities decrypt with today and would not any more.
+
+    `old` is the present configuration, base64 ("" when there is none). What was encrypted with such a key could not be
+    read. Policies that would be gone count as well; a policy without identities does not.
+    """
+    try:
+        present = yaml.safe_load(base64.b64decode(old)) or {}
+    except (ValueError, yaml.YAMLError):
+        return []  # it is replaced because it is broken
+    policies = present.get("policy") if isinstance(present, Mapping) else None
+    lost = []
+    for name, policy in (policies or {}).items():
+        if not policy.get("identities"):
+            continue
+        allowed = [str(rule) for rule in (new.get("policy") or {}).get(name, {}).get("allow") or []]
+        for rule in policy.get("allow") or []:
+            if str(rule).startswith(_DECRYPT) and not any(_covers(other, str(rule)) for other in allowed):
+                lost.append(str(rule)[len(_DECRYPT) :])
+    return sorted(set(lost))
+
+
+_DECRYPT = "/v1/key/decrypt/"
+
+
+def _covers(rule: str, other: str) -> bool:
+    return rule == other or (rule.endswith("*") and other.startswith(rule[:-1]))

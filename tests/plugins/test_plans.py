@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.plugins import conftest  # noqa: F401 - makes the collection importable
 
@@ -123,6 +125,39 @@ def test_an_empty_section_of_ours_is_kept() -> None:
 def test_what_a_reload_does_not_cover(key: str, value: object, restart: bool) -> None:
     changed = server_config.restart_part({**BASE, key: value}) != server_config.restart_part(BASE)
     assert changed is restart
+
+
+def config(*allow: str, identities: list[str] | None = None) -> dict[str, Any]:
+    return {"policy": {"minio": {"allow": list(allow), "identities": ["x"] if identities is None else identities}}}
+
+
+def withdrawn(old: object, new: dict[str, Any]) -> list[str]:
+    return server_config.withdrawn(base64.b64encode(yaml.safe_dump(old).encode()).decode(), new)
+
+
+D = "/v1/key/decrypt/"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lost"),
+    [
+        (config(D + "a"), config(D + "b"), ["a"]),
+        (config(D + "a"), config(D + "b", D + "a"), []),
+        (config(D + "app-1"), config(D + "app*"), []),
+        (config(D + "app*"), config(D + "app-1"), ["app*"]),
+        (config(D + "a"), {}, ["a"]),
+        (config(D + "a", identities=[]), {}, []),
+        (config("/v1/key/create/a"), {}, []),
+        ({}, config(D + "a"), []),
+        (None, {}, []),
+    ],
+)
+def test_a_key_taken_from_its_users_is_noticed(old: object, new: dict[str, Any], lost: list[str]) -> None:
+    assert withdrawn(old, new) == lost
+
+
+def test_a_broken_configuration_holds_nothing_back() -> None:
+    assert server_config.withdrawn(base64.b64encode(b"a: [").decode(), {}) == []
 
 
 def outcome(**facts: object) -> dict[str, Any]:
