@@ -170,6 +170,10 @@ class Cases:
         true, false = (extension(BASIC_CONSTRAINTS, bytes.fromhex(v), True) for v in ("30030101ff", "3000"))
         for pair in ((true, false), (false, true), (false, false)):
             yield self._extended("basic constraints twice", *pair, off=R, on=R)
+        yield self._case("the trusted CA itself", self.ca.key, R, R, self.ca.certificate)
+        unversioned = der.fields_of(with_extensions(issue(self._ec, self.ca), [true], self.ca.key))[1:]  # type: ignore[arg-type]
+        made = resigned(issue(self._ec, self.ca), unversioned, self.ca.key)  # type: ignore[arg-type]
+        yield self._case("CA:TRUE in version 1", self._ec, R, R, made)
         # A CA's certificate that is not marked critical is a CA's all the same.
         yield self._extended("CA:TRUE, not critical", extension(BASIC_CONSTRAINTS, bytes.fromhex("30030101ff")), off=R)
 

@@ -95,12 +95,13 @@ def serving(engine: str) -> Iterator[KeyServer]:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """What the good client saw (`alone`, while the slow ones were `opening`, and while all of them were `held`), and
-    what became of the slow ones. Times in milliseconds."""
+    """What the good client saw: `alone`, while the slow ones were `opening`, while all of them were `held`, and
+    `after` that, which shows how noisy the machine is. `slow`: what became of them. Times in milliseconds."""
 
     alone: dict[str, Any]
     opening: dict[str, Any]
     held: dict[str, Any]
+    after: dict[str, Any]
     slow: dict[str, Any]
 
     @property
@@ -124,7 +125,8 @@ def attack(engine: str, headers: int, bodies: int, halves: int, calm: float = CA
             opening = good.ask()
             report = json.loads(slow.line())
             held = good.ask()
-        return Attack(alone, opening, held, report)
+        pause.wait(calm)
+        return Attack(alone, opening, held, good.ask(), report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ def raise_files() -> int:
 def findings(done: Attack, counts: dict[str, int]) -> list[str]:
     """What must not be, whatever the machine: figures of speed are not among it."""
     found = []
-    for phase in (done.alone, done.opening, done.held):
+    for phase in (done.alone, done.opening, done.held, done.after):
         found += [f"a good call failed: {failure}" for failure in phase["failures"] or []]
     for kind, count in counts.items():
         slow = done.slow[kind]
@@ -207,7 +209,7 @@ def main() -> None:
 
 def _print_attack(engine: str, done: Attack, counts: dict[str, int]) -> int:
     print(f"== {engine}: {counts} slow clients, {done.slow['at_once']} at once")
-    for name, phase in (("alone", done.alone), ("opening", done.opening), ("held", done.held)):
+    for name, phase in (("alone", done.alone), ("opening", done.opening), ("held", done.held), ("after", done.after)):
         kept, fresh = phase["kept"], phase["fresh"]
         print(f"good client, {name:8} kept {kept}  new connection {fresh}  failures {len(phase['failures'] or [])}")
     for kind in counts:
