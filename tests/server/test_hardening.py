@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.servers import running
+from tests.servers import make_identity, running
 
 PROBE = """
 import ctypes, json, resource
@@ -53,3 +53,15 @@ def test_a_server_writes_no_core_file(tmp_path: Path, engine: dict[str, str]) ->
         limits = Path(f"/proc/{server.process.pid}/limits").read_text()
         core = next(line for line in limits.splitlines() if line.startswith("Max core"))
         assert core.split()[4:6] == ["0", "0"]
+
+
+def test_a_private_key_that_everybody_can_read_is_said(tmp_path: Path, engine: dict[str, str]) -> None:
+    key = make_identity(tmp_path, "server").key
+    key.chmod(0o644)
+    with running(tmp_path, environment=engine) as server:
+        assert f"{key} (tls.key) can be read by every user of this machine: chmod o= {key}" in server.stderr
+
+
+def test_a_private_key_of_the_servers_own_is_not_worth_a_word(tmp_path: Path, engine: dict[str, str]) -> None:
+    with running(tmp_path, environment=engine) as server:
+        assert "can be read by every user" not in server.stderr

@@ -11,6 +11,7 @@ import os
 import queue
 import resource
 import signal
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,7 +100,7 @@ def check(config: Config) -> list[str]:
     warning = material.warning(now)
     if warning is not None and material.not_after <= now:
         raise OperatorError(f"{config.tls.cert}: {warning}", "make a new certificate on the same key")
-    return [f"{config.tls.cert}: {warning}"] if warning else []
+    return [text for text in (f"{config.tls.cert}: {warning}" if warning else "", _exposed(config)) if text]
 
 
 def check_store(settings: KeyStoreSettings) -> str:
@@ -205,9 +206,20 @@ def _reload_tls(running: Running) -> None:
 def _material(config: Config) -> tls.Material:
     material = tls.load(config.tls)
     warning = material.warning(datetime.now(UTC))
-    if warning:
-        _log.warning("%s", warning)
+    for text in (warning, _exposed(config)):
+        if text:
+            _log.warning("%s", text)
     return material
+
+
+def _exposed(config: Config) -> str:
+    """Said, not refused: MinIO's page of 2021 makes such files, and the server's key opens no data."""
+    key = config.tls.key
+    try:
+        readable = bool(key.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return ""  # being replaced
+    return "" if not readable else f"{key} (tls.key) can be read by every user of this machine: chmod o= {key}"
 
 
 def _create_missing(config: Config, lifecycle: Lifecycle) -> None:
