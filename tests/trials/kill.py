@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -168,8 +169,14 @@ class Generation:
         return (self._folder / "stderr").read_text(errors="replace")[-4000:]
 
 
-def trial(kills: int, seconds: float, seed: int = 1, generation: int = GENERATION) -> Figures:
-    """Until so many kills are done or the time is over."""
+def trial(
+    kills: int,
+    seconds: float,
+    seed: int = 1,
+    generation: int = GENERATION,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Figures:
+    """Until so many kills are done or the time is over. `tell` hears how it goes."""
     figures, starter = Figures(), Starter()
     stop, number = time.monotonic() + seconds, 0
     engines = ["engine", "python"] if front.have_engine() else ["python"]
@@ -183,6 +190,7 @@ def trial(kills: int, seconds: float, seed: int = 1, generation: int = GENERATIO
                 except Finding as error:
                     figures.findings.append(str(error))
             number += 1
+            tell(f"{figures.kills} kills so far")
     finally:
         starter.close()
     return figures
@@ -196,7 +204,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
-    figures = trial(1000 if asked.full else asked.kills, asked.minutes * 60, asked.seed)
+    figures = trial(
+        1000 if asked.full else asked.kills, asked.minutes * 60, asked.seed, tell=lambda text: print(text, flush=True)
+    )
     print(figures.text())
     print("\n".join(f"FINDING {finding}" for finding in figures.findings) or "nothing lost, no name unusable")
     raise SystemExit(bool(figures.findings))
