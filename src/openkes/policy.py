@@ -17,9 +17,7 @@ class BadRule(ValueError):
 def check_rule(rule: str) -> str:
     """`rule`, or BadRule."""
     if not rule.startswith("/"):
-        raise BadRule(
-            f"rule '{rule}' does not start with '/': write the path of an API, like /v1/key/generate/my-key"
-        )
+        raise BadRule(f"rule '{rule}' does not start with '/': write the path of an API, like /v1/key/generate/my-key")
     if "*" in rule[:-1]:
         raise BadRule(f"rule '{rule}' has a '*' before its end: only a last '*' is a wildcard")
     return rule

@@ -57,9 +57,7 @@ class Doors:
         certificates = {name: new_identity(name).certificate for name in ("admin", "minio", "unknown")}
         certificates["ca"] = ca_certificate()
         self.identities = {name: identity_of_certificate(pem) for name, pem in certificates.items()}
-        self.peers = {
-            name: Peer("192.0.2.1:1234", self.identities[name], pem, 1) for name, pem in certificates.items()
-        }
+        self.peers = {name: Peer("192.0.2.1:1234", self.identities[name], pem, 1) for name, pem in certificates.items()}
         self.peers["none"] = Peer("192.0.2.1:1234", "", None, 0)
         self.audit = Lines()
         self.store = store or MemoryStore()

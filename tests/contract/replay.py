@@ -112,9 +112,7 @@ def main() -> int:
     }
     identities = {role: identity_of_certificate(cert.read_bytes()) for role, (_, cert) in pairs.items()}
     with tempfile.TemporaryDirectory() as folder:
-        network = Network(
-            where.hostname or "127.0.0.1", where.port or 7373, {**pairs, **make_strangers(Path(folder))}
-        )
+        network = Network(where.hostname or "127.0.0.1", where.port or 7373, {**pairs, **make_strangers(Path(folder))})
         found = replies.replay(network, identities)
     listed = replies.listed_differences()
     for number, text in found.items():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import tempfile
 import threading
@@ -192,6 +193,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=("engine", "python"), action="append")
     for name, count in (("headers", 1000), ("bodies", 1000), ("halves", 200), ("idle", 10_000)):
         parser.add_argument(f"--{name}", type=int, default=count)
+    parser.add_argument("--rounds", type=int, default=1, help="attacks; of their ratios the median counts")
     asked = parser.parse_args()
     files = raise_files()
     assert files > asked.idle + 500, f"{files} descriptors are too few for {asked.idle} connections"
@@ -200,8 +202,10 @@ def main() -> None:
     bad = 0
     for engine in asked.engine or (["engine", "python"] if front.have_engine() else ["python"]):
         if sum(counts.values()):
-            done = attack(engine, *counts.values())
-            bad += _print_attack(engine, done, counts)
+            rounds = [attack(engine, *counts.values()) for _ in range(asked.rounds)]
+            bad += sum(_print_attack(engine, done, counts) for done in rounds)
+            middle = statistics.median(done.ratio for done in rounds)
+            print(f"p99 while held, median of {asked.rounds} rounds: {middle:.2f} times that alone (target: {TARGET})")
         if asked.idle:
             bad += _print_idle(engine, idle(engine, asked.idle), asked.idle)
     raise SystemExit(1 if bad else 0)
@@ -215,7 +219,7 @@ def _print_attack(engine: str, done: Attack, counts: dict[str, int]) -> int:
     for kind in counts:
         slow = done.slow[kind]
         print(f"{kind:8} closed {slow['closed']} answered {slow['answered']} left {slow['left']}")
-    print(f"p99 while held is {done.ratio:.2f} times that alone (target: under {TARGET})")
+    print(f"p99 while held is {done.ratio:.2f} times that alone")
     found = findings(done, counts)
     print("".join(f"FINDING {finding}\n" for finding in found), end="")
     return len(found)

@@ -13,9 +13,7 @@ def test_valid(name: str) -> None:
     assert names.check(name) == name
 
 
-@pytest.mark.parametrize(
-    "name", ["", "_", "-", "-a", "a-", "a.b", "a/b", "..", "a b", "ä", "x" * 81, "a\n", "*", "٣"]
-)
+@pytest.mark.parametrize("name", ["", "_", "-", "-a", "a-", "a.b", "a/b", "..", "a b", "ä", "x" * 81, "a\n", "*", "٣"])
 def test_invalid(name: str) -> None:
     with pytest.raises(APIError, match="is empty, too long or contains invalid characters"):
         names.check(name)

@@ -47,9 +47,7 @@ def load(tls: TLS) -> Material:
             f"{tls.key} is not the key of certificate {tls.cert}",
             "name the key the certificate was made with",
         )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return Material(chain, pem, _client_ca(tls), certificate.not_valid_after_utc)
 
 

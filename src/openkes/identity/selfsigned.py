@@ -127,9 +127,7 @@ def _name(subject: str) -> x509.Name:
     try:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     except ValueError as error:
-        raise IdentityError(
-            f"the subject {subject!r} cannot be a common name: 1 to 64 characters of UTF-8"
-        ) from error
+        raise IdentityError(f"the subject {subject!r} cannot be a common name: 1 to 64 characters of UTF-8") from error
 
 
 def _not_after(now: datetime, expiry: timedelta) -> datetime:
