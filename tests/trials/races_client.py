@@ -14,7 +14,7 @@ from typing import Any
 from tests.servers import Identity, KeyServer
 
 HANDSHAKES = 32  # at a time; the trial is about what comes after
-SECONDS = 120.0
+SECONDS = 300.0  # shared machines are slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,9 @@ async def _at_once(servers: list[KeyServer], admin: Identity, calls: list[Call])
         async with few:
             port = servers[number % len(servers)].port
             reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+            # A connection that never asked anything is closed after 5 s, and the last handshake may come later.
+            writer.write(b"GET /version HTTP/1.1\r\nHost: k\r\n\r\n")
+            await reader.readuntil(b"}\n")
         connected += 1
         if connected == len(calls):
             go.set()
@@ -54,6 +57,7 @@ async def _at_once(servers: list[KeyServer], admin: Identity, calls: list[Call])
         writer.write(f"{call.method} {call.path} HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         writer.close()
+        assert head, f"no answer to {call}"
         return Reply(call, int(head.split()[1]), json.loads(body) if body.startswith(b"{") else {})
 
     return await asyncio.gather(*(one(number, call) for number, call in enumerate(calls)))
