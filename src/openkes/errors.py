@@ -62,6 +62,11 @@ class Code(Enum):
         "tls: client certificate is required: the one in {header} cannot be read; send URL-escaped PEM",
         "nginx: proxy_set_header {header} $ssl_client_escaped_cert",
     )
+    UNTRUSTED_FORWARDED = (
+        400,
+        "tls: client certificate is required: no CA of tls.ca vouches for the one in {header}: {why}",
+        "tls.auth is on: it holds for clients behind a proxy too, whatever the proxy itself checks",
+    )
     NOT_FOUND = (404, "no such route", "the path is not part of the API")
     BAD_METHOD = (
         405,

@@ -209,6 +209,12 @@ def test_a_store_that_hangs_is_a_504_after_the_routes_limit(call: Any, doors: Do
     gate.set()
 
 
+def test_a_log_stream_ends_after_the_routes_limit(call: Any, doors: Doors) -> None:
+    doors.state.settings = dataclasses.replace(doors.state.settings, api={"/v1/log/audit": RouteSettings(timeout=0.05)})
+    reply = call("GET", "/v1/log/audit")  # returns only because the stream ends
+    assert (reply.status, reply.content_type) == (200, "application/x-ndjson")
+
+
 @pytest.mark.parametrize("path", ["/version", "/v1/ready", "/v1/status", "/v1/metrics", "/v1/api"])
 def test_skip_auth_opens_a_route_to_everybody(call: Any, doors: Doors, path: str) -> None:
     assert call("GET", path, identity="none").status == 400

@@ -45,6 +45,15 @@ def test_a_listener_that_does_not_read_loses_lines_and_holds_up_nobody() -> None
     assert list(subscription) == []
 
 
+def test_a_stream_with_a_limit_ends_by_itself_and_leaves() -> None:
+    hub = Hub()
+    subscription = hub.subscribe()
+    hub.publish(b"line\n")
+    subscription.end_after(0.2)
+    assert list(subscription) == [b"line\n"]
+    assert not hub.wanted
+
+
 def test_errors_go_to_the_hub_without_their_traceback() -> None:
     hub = Hub()
     subscription = hub.subscribe()

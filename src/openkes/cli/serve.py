@@ -6,6 +6,7 @@ the TLS files again, and keeps everything as it was when one of them is wrong.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -25,6 +26,7 @@ from openkes.config.schema import Config, KeyStoreSettings, MemorySettings
 from openkes.config.stores import describe, open_store
 from openkes.errors import OperatorError
 from openkes.front.wsgi import application_from_wsgi
+from openkes.identity.chain import Authority
 from openkes.keystore import KeyExists, Unreachable
 from openkes.keystore.cache import KeyCache
 from openkes.keystore.lifecycle import Lifecycle, NotReadBack
@@ -55,33 +57,42 @@ class Running:
     state: State
     front: front.Front
     upkeep: Upkeep
+    watch: FileWatch
+    errors: ErrorLines
 
     def reload(self, load: Loader) -> None:
-        """Policies, identities, TLS files and log settings; OperatorError changes nothing."""
+        """Everything but address, key store and `keys`; OperatorError changes nothing."""
         config = load()
         material = _material(config)
-        if (config.address, config.keystore) != (self.config.address, self.config.keystore):
-            _log.warning("address and keystore change with a restart only; the rest is reloaded")
+        if _fixed(config) != _fixed(self.config):
+            _log.warning("address, keystore and keys change with a restart only; the rest is reloaded")
         settings = Settings.of(config)
         audit = _reopened(self.state.audit, config)
         try:
-            self.front.reload(front.TLSFiles(material.chain, material.key, material.client_ca))
-        except front.TLSFilesError as error:
-            raise OperatorError(str(error), "mend the files that 'tls:' names, then send SIGHUP again") from None
+            self._adopt(material)
+        except OperatorError:
+            _put_back(self.state.audit, audit, self.config)
+            raise
         self.state.settings, self.state.audit, self.config = settings, audit, config
         self.state.lifecycle.wait = config.deletion_wait
-        self.state.certificate_not_after = material.not_after.timestamp()
+        self.state.keys.expiry = config.cache
+        _listen_to_errors(self.errors, config.log.error)
 
     def reload_tls(self) -> None:
         """The TLS files alone; OperatorError changes nothing."""
-        material = _material(self.config)
+        self._adopt(_material(self.config))
+
+    def _adopt(self, material: tls.Material) -> None:
+        authority = _authority(material)
         try:
             self.front.reload(front.TLSFiles(material.chain, material.key, material.client_ca))
         except front.TLSFilesError as error:
             raise OperatorError(str(error), "mend the files that 'tls:' names") from None
+        self.state.client_authority = authority
         self.state.certificate_not_after = material.not_after.timestamp()
 
     def stop(self) -> None:
+        _listen_to_errors(self.errors, False)
         # Streams end first: they would hold up the drain.
         self.upkeep.stop()
         self.state.audit_lines.close()
@@ -128,6 +139,7 @@ def start(config: Config, engine: bool | None = None) -> Running:
     # A connection is a descriptor, and the soft limit is often 1,024: too few for a fleet.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    watch = FileWatch(_tls_paths(config))  # before they are read: a change from now on is seen
     material = _material(config)
     metrics = Metrics()
     store = MeasuredStore(open_store(config.keystore), metrics.observe_store)
@@ -136,8 +148,9 @@ def start(config: Config, engine: bool | None = None) -> Running:
     _create_missing(config, lifecycle)
     state = State(Settings.of(config), cache, _open_audit(config), lifecycle, metrics)
     state.certificate_not_after = material.not_after.timestamp()
-    if config.log.error:
-        logging.getLogger("openkes").addHandler(ErrorLines(state.error_lines))
+    state.client_authority = _authority(material)
+    errors = ErrorLines(state.error_lines)
+    _listen_to_errors(errors, config.log.error)
     application = application_from_wsgi(create_app(state).wsgi_app)
     files = front.TLSFiles(material.chain, material.key, material.client_ca)
     host, port = config.address
@@ -150,7 +163,7 @@ def start(config: Config, engine: bool | None = None) -> Running:
         raise OperatorError(text, _listen_hint(error, port)) from None
     upkeep = Upkeep(lifecycle)
     upkeep.start()
-    return Running(config, state, running, upkeep)
+    return Running(config, state, running, upkeep, watch, errors)
 
 
 Signals = queue.SimpleQueue[int]
@@ -166,12 +179,11 @@ def catch_signals() -> Signals:
 
 def wait(running: Running, load: Loader | None, signals: Signals) -> None:
     """Until SIGTERM or SIGINT. Blocks the calling (main) thread."""
-    watch = FileWatch(_tls_paths(running.config))
     while True:
         try:
             number = signals.get(timeout=WATCH_INTERVAL)
         except queue.Empty:
-            if watch.changed(_tls_paths(running.config)):
+            if running.watch.changed(_tls_paths(running.config)):
                 _reload_tls(running)
             continue
         if number != signal.SIGHUP:
@@ -186,6 +198,22 @@ def wait(running: Running, load: Loader | None, signals: Signals) -> None:
             _log.error("SIGHUP: %s%s; everything stays as it was", error, f" ({error.hint})" if error.hint else "")
         else:
             _log.info("SIGHUP: configuration and TLS files reloaded")
+
+
+def _fixed(config: Config) -> tuple[object, ...]:
+    return config.address, config.keystore, config.keys
+
+
+def _authority(material: tls.Material) -> Authority | None:
+    return None if material.client_ca is None else Authority(material.client_ca)
+
+
+def _listen_to_errors(errors: ErrorLines, wanted: bool) -> None:
+    logger = logging.getLogger("openkes")
+    if wanted:
+        logger.addHandler(errors)  # a second time does nothing
+    else:
+        logger.removeHandler(errors)
 
 
 def _tls_paths(config: Config) -> list[Path]:
@@ -254,6 +282,15 @@ def _reopened(audit: AuditLog | NoAuditLog, config: Config) -> AuditLog | NoAudi
     except OSError as error:
         raise OperatorError(f"cannot open the audit log {config.audit.where}: {error.strerror}") from None
     return audit
+
+
+def _put_back(audit: AuditLog | NoAuditLog, reopened: AuditLog | NoAuditLog, config: Config) -> None:
+    """After a reload that failed: lines go where they went before."""
+    if reopened is not audit:
+        reopened.close()
+    elif isinstance(audit, AuditLog):
+        with contextlib.suppress(OSError):  # then they go on to the new place, rather than nowhere
+            audit.reopen(config.audit)
 
 
 def _listen_hint(error: OSError, port: int) -> str:

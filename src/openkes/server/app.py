@@ -81,13 +81,18 @@ def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
     def view(name: str = "") -> Response:
         g.route = spec.name
         routes.check_method(spec, request.method)
-        peer = request.environ["openkes.peer"] = proxy.caller(state.settings.proxy, request)
+        route = state.settings.api.get(spec.path)
+        peer = request.environ["openkes.peer"] = proxy.caller(
+            state.settings.proxy, request, state.client_authority, route is not None and route.skip_auth
+        )
         guard.check(state.settings, spec, spec.path + name, peer)
         state.may_begin(spec.name)
         body = routes.check_size(spec, request.get_data(cache=False))
         call = routes.Call(state, peer, name, body)
         limit = system.timeout(spec, state.settings.api.get(spec.path))
         answer = deadline.run(lambda: handler(call), limit) if limit else handler(call)
+        if limit and isinstance(answer, Subscription):
+            answer.end_after(limit)
         return _response(answer)
 
     return view

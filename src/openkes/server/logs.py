@@ -9,6 +9,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 
 from openkes.server import wire
 
@@ -22,15 +23,32 @@ class Subscription:
         self._hub = hub
         self._lines: queue.Queue[bytes | None] = queue.Queue(BACKLOG)
         self._closed = False
+        self._end: float | None = None
         self.lost = 0
+
+    def end_after(self, seconds: float) -> None:
+        """For a route with a time limit: the stream ends then, after a whole line."""
+        self._end = time.monotonic() + seconds
 
     def __iter__(self) -> Subscription:
         return self
 
     def __next__(self) -> bytes:
-        line = None if self._closed else self._lines.get()
+        line = None if self._closed else self._next()
         if line is None:
             raise StopIteration
+        return line
+
+    def _next(self) -> bytes | None:
+        if self._end is None:
+            return self._lines.get()
+        left = self._end - time.monotonic()
+        try:
+            line = self._lines.get(timeout=left) if left > 0 else None
+        except queue.Empty:
+            line = None
+        if line is None:
+            self.close()
         return line
 
     def offer(self, line: bytes) -> None:

@@ -16,6 +16,7 @@ from flask import Request
 from openkes.config.schema import Proxy
 from openkes.errors import APIError, Code
 from openkes.identity import CertificateError, identity_of_certificate, load_certificate
+from openkes.identity.chain import Authority
 from openkes.server.guard import Peer
 
 MAX_HEADER = 32 * 1024  # characters; an RSA-4096 certificate is about 3,000 when escaped
@@ -33,18 +34,34 @@ class Forwarded:
     state: object | None = None
 
 
-def caller(proxy: Proxy, request: Request) -> Peer:
-    """The peer whose certificate counts. APIError NOT_FORWARDED or BAD_FORWARDED, from a proxy only."""
+def caller(proxy: Proxy, request: Request, authority: Authority | None = None, optional: bool = False) -> Peer:
+    """The peer whose certificate counts. `authority`: who must vouch for it (`tls.auth: on`). `optional`: the route
+    needs no certificate. APIError NOT_FORWARDED, BAD_FORWARDED or UNTRUSTED_FORWARDED, from a proxy only."""
     peer: Peer = request.environ["openkes.peer"]
     value = request.environ.pop(_environment_name(proxy.header), "")
     if peer.identity not in proxy.identities or not peer.identity:
         return peer
-    if not value:
-        raise APIError(Code.NOT_FORWARDED, header=proxy.header)
     try:
-        return _forwarded(value, peer.address)
+        return _client(value, peer.address, proxy.header, authority)
+    except APIError:
+        if optional:
+            return Forwarded(peer.address, "", None, 0)
+        raise
+
+
+def _client(value: str, address: str, header: str, authority: Authority | None) -> Forwarded:
+    if not value:
+        raise APIError(Code.NOT_FORWARDED, header=header)
+    try:
+        client = _forwarded(value, address)
     except CertificateError:
-        raise APIError(Code.BAD_FORWARDED, header=proxy.header) from None
+        raise APIError(Code.BAD_FORWARDED, header=header) from None
+    if authority is not None and client.certificate is not None:
+        try:
+            authority.check(client.certificate)  # each time: certificates expire
+        except CertificateError as error:
+            raise APIError(Code.UNTRUSTED_FORWARDED, header=header, why=error) from None
+    return client
 
 
 def _environment_name(header: str) -> str:

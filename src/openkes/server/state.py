@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from openkes import __version__, api
 from openkes.config.schema import Config, Proxy, RouteSettings
 from openkes.errors import APIError, Code
+from openkes.identity.chain import Authority
 from openkes.keystore.cache import KeyCache
 from openkes.keystore.lifecycle import Lifecycle
 from openkes.policy import Policy
@@ -67,6 +68,7 @@ class State:
     audit_lines: Hub = field(default_factory=Hub)
     error_lines: Hub = field(default_factory=Hub)
     deadline: Deadline = field(default_factory=Deadline)
+    client_authority: Authority | None = None  # for clients behind a proxy, with tls.auth on
     certificate_not_after: float | None = None  # seconds since 1970
     started: float = field(default_factory=time.monotonic)
     version: str = __version__
