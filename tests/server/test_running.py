@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import threading
 import time
 from base64 import b64encode
@@ -11,8 +13,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from openkes.client import ClientError
+from tests.front.certificates import certificate
 from tests.servers import KeyServer, make_identity, running
 
 DEADLINE = 20.0  # seconds; only a failing test waits so long
@@ -162,6 +167,95 @@ def test_no_call_fails_during_reloads(tmp_path: Path, engine: dict[str, str]) ->
         for worker in workers:
             worker.join()
         assert failures == []
+
+
+def test_no_call_fails_while_certificates_change(tmp_path: Path, engine: dict[str, str]) -> None:
+    with running(tmp_path, environment=engine) as server:
+        with server.client() as client:
+            client.create_key("my-key")
+        pairs = [make_identity(tmp_path, f"server-{i}") for i in range(3)]
+        both = tmp_path / "all.crt"
+        both.write_bytes(server.tls.cert.read_bytes() + b"".join(pair.cert.read_bytes() for pair in pairs))
+        trusting = dataclasses.replace(server, tls=dataclasses.replace(server.tls, cert=both))
+        failures: list[Exception] = []
+        calls = [0, 0]
+        done = threading.Event()
+
+        def work(worker: int, kept: bool) -> None:
+            while not done.is_set():
+                with trusting.client() as client:  # a connection of its own each time, or one for all calls
+                    try:
+                        client.generate("my-key")
+                        calls[worker] += 1
+                        while kept and not done.is_set():
+                            client.generate("my-key")
+                            calls[worker] += 1
+                    except ClientError as error:
+                        failures.append(error)
+
+        workers = [threading.Thread(target=work, args=(i, kept)) for i, kept in enumerate((True, False))]
+        for worker in workers:
+            worker.start()
+        try:
+            for pair in pairs:
+                before = list(calls)
+                (tmp_path / "server.key").write_bytes(pair.key.read_bytes())
+                (tmp_path / "server.cert").write_bytes(pair.cert.read_bytes())
+                reload(server)
+                wait_for(lambda: bool(failures) or all(n > b + 5 for n, b in zip(calls, before, strict=True)), str)
+        finally:
+            done.set()
+            for worker in workers:
+                worker.join()
+        assert failures == []
+
+
+def test_sighup_switches_the_error_log_on_and_off(tmp_path: Path, engine: dict[str, str]) -> None:
+    stranger = make_identity(tmp_path, "stranger")
+
+    def errors() -> float:
+        with server.client() as client:
+            found = re.search(r"^kes_log_error_events (\S+)", client.metrics(), re.MULTILINE)
+        assert found is not None
+        return float(found[1])
+
+    def refused_call() -> None:
+        with server.client(stranger) as client, pytest.raises(ClientError):
+            client.generate("my-key")
+
+    with running(tmp_path, {"log": {"error": "off"}}, environment=engine) as server:
+        refused_call()
+        assert errors() == 0
+        change(server, log={"error": "on"})
+        reload(server)
+        before = errors()
+        refused_call()
+        assert errors() == before + 1
+        change(server, log={"error": "off"})
+        reload(server)
+        before = errors()
+        refused_call()
+        assert errors() == before
+
+
+def test_a_reload_that_fails_at_the_tls_files_leaves_the_audit_log_where_it_was(
+    tmp_path: Path, engine: dict[str, str]
+) -> None:
+    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    with running(tmp_path, {"audit": {"file": str(old)}}, environment=engine) as server, server.client() as client:
+        client.version()  # trusts the certificate as it is now
+        key = ec.generate_private_key(ec.SECP521R1())  # is read, and refused by the front
+        pem = serialization.Encoding.PEM
+        (tmp_path / "server.key").write_bytes(
+            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        )
+        (tmp_path / "server.cert").write_bytes(certificate(key, days=(-1, 90)).public_bytes(pem))  # type: ignore[arg-type]
+        change(server, audit={"file": str(new)})
+        reload(server, "everything stays as it was")
+        before = old.read_bytes().count(b"/version")
+        client.version()
+        wait_for(lambda: old.read_bytes().count(b"/version") > before, lambda: server.stderr)
+        assert new.read_bytes() == b""
 
 
 def test_a_log_stream_shows_what_others_do(tmp_path: Path, engine: dict[str, str]) -> None:
