@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from openkes.config import seal
 from openkes.config.load import load
 from openkes.identity import new_identity
 from tests.contract.certificates import ca_pair
@@ -33,6 +34,21 @@ def known_keys() -> set[str]:
 
 def test_every_section_is_shown() -> None:
     assert set(example()) == known_keys()
+
+
+def documented() -> set[str]:
+    """Names in the example's lines, those behind a # too."""
+    text = DOCUMENT.read_text().split("```yaml\n")[1].split("```")[0]
+    return set(re.findall(r"^[ #]*(?:- )?([a-z_]+):", text, re.MULTILINE)) | set(re.findall(r"\{([a-z_]+):", text))
+
+
+def test_every_setting_is_shown() -> None:
+    known: set[str] = set()
+    for file in (Path(load.__code__.co_filename), Path(seal.__file__)):
+        for call in re.findall(r"\.known\(([^)]*)\)", file.read_text()):
+            known |= set(re.findall(r'"(\w+)"', call))
+    assert len(known) > 30
+    assert known - documented() == set()
 
 
 def test_a_server_starts_with_the_example(tmp_path: Path) -> None:

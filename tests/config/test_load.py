@@ -156,6 +156,16 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, whole: str, text: str) -> No
     assert text in str(caught.value)
 
 
+def test_a_variable_in_braces_needs_quotes_and_the_hint_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADMIN", ID)
+    with pytest.raises(ConfigError, match=":4: not valid YAML") as caught:
+        load(write(tmp_path, MINIMAL + "admin: {identity: ${ADMIN}}\n"))
+    assert '"${NAME}"' in caught.value.hint
+    assert load(write(tmp_path, MINIMAL + 'admin: {identity: "${ADMIN}"}\n')).admin == ID
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file") as caught:
         load(tmp_path / "config.yml")

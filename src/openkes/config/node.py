@@ -104,6 +104,13 @@ def _nearest(name: str, names: tuple[str, ...]) -> str:
     return f"known here: {', '.join(sorted(names))}"
 
 
+def _yaml_hint(text: bytes, line: int) -> str:
+    lines = text.splitlines()
+    if line <= len(lines) and re.search(rb"[{,].*\$\{", lines[line - 1]):
+        return 'between { and } a variable needs quotes: "${NAME}"'
+    return "look at the indentation and the colons"
+
+
 def read(file: Path) -> Node:
     """The document's root. ConfigError for a file that cannot be read or is not YAML."""
     try:
@@ -117,8 +124,7 @@ def read(file: Path) -> Node:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(
-            f"{file}:{line}: not valid YAML: {error.problem or error.context}",
-            "look at the indentation and the colons",
+            f"{file}:{line}: not valid YAML: {error.problem or error.context}", _yaml_hint(text, line)
         ) from None
     except (yaml.YAMLError, UnicodeError) as error:
         raise ConfigError(f"{file}: not valid YAML: {str(error).splitlines()[0]}") from None
