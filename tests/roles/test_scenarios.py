@@ -18,13 +18,13 @@ pytestmark = [
 ]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("role", ["kes_pki", "kes_server", "kes_identity", "kes_key", "kes_minio"])
 def test_role(role: str) -> None:
     _holds(scenario.run(role))
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2700)
 def test_fleet_from_the_built_collection(installed_collection: Path) -> None:
     _holds(scenario.run("fleet", ANSIBLE_COLLECTIONS_PATH=str(installed_collection)))
 

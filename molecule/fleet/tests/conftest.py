@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.roles import on_host, operator
+from tests.roles import on_host, rerun
 
 EAST = ["minio-e1", "minio-e2", "minio-e3", "minio-e4"]
 WEST = ["minio-w1"]
@@ -39,7 +39,7 @@ def west() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def site() -> Site:
     """Run openkes.kes.site as the operator would, with extra variables."""
-    return functools.partial(operator.play, "openkes.kes.site")
+    return functools.partial(rerun.play, "openkes.kes.site")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from conftest import ENVIRONMENT, Site
 
-from tests.roles import on_host, operator
+from tests.roles import on_host, rerun
+
+# Up to three runs of the whole playbook in one test: a guard against a hang, on a machine that is busy, too.
+pytestmark = pytest.mark.timeout(900)
 
 WATCHED = f"{ENVIRONMENT} /etc/openkes/client.key /etc/openkes/client.crt /etc/openkes/ca.crt"
 MARKER = "/etc/openkes/restart-pending"
@@ -57,7 +60,7 @@ def test_a_contradictory_variable_is_refused_and_nothing_touched(
     try:
         before = state({**east, **west})
         done = site()
-        said = operator.said(done)
+        said = rerun.said(done)
         assert done.returncode != 0
         assert "fatal: [minio-e2]" in said
         assert "sets MINIO_KMS_SECRET_KEY, which MinIO does not accept beside a key server" in said
@@ -91,7 +94,7 @@ def test_an_unreachable_key_server_leaves_all_minio_hosts_untouched(
         before = state({**east, **west})
         done = site()
         assert done.returncode != 0
-        said = operator.said(done)
+        said = rerun.said(done)
         assert f"minio-e3: cannot reach {endpoint} (no route to host). Nothing was changed on any MinIO host." in said
         assert "Open port 7373 from minio-e3 to kes-1, then run the playbook again." in said
         assert state({**east, **west}) == before
@@ -109,7 +112,7 @@ def test_a_restart_that_did_not_happen_is_remembered(site: Site, east: dict[str,
     assert {name: run for name, (_, run) in state(east).items()} == {name: run for name, (_, run) in before.items()}
     again = site(kes_minio_restart="none")
     assert again.returncode == 0
-    assert "restart is due" in operator.said(again)
+    assert "restart is due" in rerun.said(again)
     done = site()
     assert done.returncode == 0
     after = state(east)
@@ -128,7 +131,7 @@ def test_a_failed_restart_is_made_up_for_by_the_next_run(site: Site, east: dict[
     try:
         failed = site(kes_minio_health_timeout=10)
         assert failed.returncode != 0
-        said = operator.said(failed)
+        said = rerun.said(failed)
         assert "fatal: [minio-e2]" in said
         assert "did not become healthy within 10 s" in said
         assert f"The restart stays noted in {MARKER}" in said

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.roles import on_host, operator
+from tests.roles import on_host, rerun
 
 ENVIRONMENT = "/etc/default/minio"
 HOSTS = ["minio-1", "minio-2"]
@@ -45,16 +45,16 @@ def test_minio_runs_with_it(nodes: dict[str, Any], name: str) -> None:
 
 def test_a_second_run_restarts_nothing(nodes: dict[str, Any]) -> None:
     before = {name: on_host.invocation(host, "minio") for name, host in nodes.items()}
-    done = operator.play("converge.yml")
+    done = rerun.play("converge.yml")
     assert done.returncode == 0
     assert {name: on_host.invocation(host, "minio") for name, host in nodes.items()} == before
 
 
 def test_a_limit_to_part_of_a_deployment_is_refused(nodes: dict[str, Any]) -> None:
     before = {name: on_host.invocation(host, "minio") for name, host in nodes.items()}
-    done = operator.play("converge.yml", "--limit", "minio-1", kes_minio_key_name="other-key")
+    done = rerun.play("converge.yml", "--limit", "minio-1", kes_minio_key_name="other-key")
     assert done.returncode != 0
-    assert "Nothing was changed on any MinIO host" in operator.said(done)
+    assert "Nothing was changed on any MinIO host" in rerun.said(done)
     assert {name: on_host.invocation(host, "minio") for name, host in nodes.items()} == before
     assert b"other-key" not in nodes["minio-1"].file(ENVIRONMENT).content
 
@@ -64,7 +64,7 @@ def test_check_mode_announces_and_does_not_restart(nodes: dict[str, Any]) -> Non
     host.check_output(f"sed -i.good 's/^MINIO_KMS_KES_KEY_NAME=.*/MINIO_KMS_KES_KEY_NAME=by-hand/' {ENVIRONMENT}")
     try:
         before = {name: on_host.invocation(node, "minio") for name, node in nodes.items()}
-        done = operator.play("converge.yml", "--check")
+        done = rerun.play("converge.yml", "--check")
         assert done.returncode == 0
         assert "+MINIO_KMS_KES_KEY_NAME=my-master-key" in done.stdout
         assert {name: on_host.invocation(node, "minio") for name, node in nodes.items()} == before
@@ -75,8 +75,8 @@ def test_check_mode_announces_and_does_not_restart(nodes: dict[str, Any]) -> Non
 
 def test_a_key_that_the_identity_may_not_use_is_refused_before_anything_is_written(nodes: dict[str, Any]) -> None:
     before = {name: host.file(ENVIRONMENT).sha256sum for name, host in nodes.items()}
-    done = operator.play("converge.yml", kes_minio_key_name="not-mine")
+    done = rerun.play("converge.yml", kes_minio_key_name="not-mine")
     assert done.returncode != 0
-    assert "not-mine" in operator.said(done)
-    assert "Nothing was changed on any MinIO host" in operator.said(done)
+    assert "not-mine" in rerun.said(done)
+    assert "Nothing was changed on any MinIO host" in rerun.said(done)
     assert {name: host.file(ENVIRONMENT).sha256sum for name, host in nodes.items()} == before

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import testinfra
 
-from tests.roles import on_host, operator
+from tests.roles import on_host, rerun
 
 FOLDER = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "pki"
 CONFIG = "/etc/openkes/config.yml"
@@ -128,7 +128,7 @@ def test_a_new_policy_is_taken_without_a_restart(
     identity = der.split()[0]
     before = on_host.invocation(host, "openkes")
     process = host.check_output("systemctl show --value -p MainPID openkes")
-    done = operator.play(
+    done = rerun.play(
         "converge.yml",
         kes_server_policies={"watch": {"allow": ["/v1/status"], "identities": [identity]}},
     )
@@ -141,9 +141,9 @@ def test_a_new_policy_is_taken_without_a_restart(
 
 def test_a_bad_configuration_never_replaces_a_good_one(host: Any) -> None:
     before = (host.file(CONFIG).sha256sum, on_host.invocation(host, "openkes"))
-    done = operator.play("converge.yml", kes_server_extra_config={"cash": {"expiry": {"any": "5m"}}})
+    done = rerun.play("converge.yml", kes_server_extra_config={"cash": {"expiry": {"any": "5m"}}})
     assert done.returncode != 0
-    assert "cash" in operator.said(done)
-    assert "cache" in operator.said(done)
+    assert "cash" in rerun.said(done)
+    assert "cache" in rerun.said(done)
     assert (host.file(CONFIG).sha256sum, on_host.invocation(host, "openkes")) == before
     assert host.service("openkes").is_running
