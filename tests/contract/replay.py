@@ -2,18 +2,21 @@
 
     python -m tests.contract.replay https://127.0.0.1:7373 --admin root --minio minio
 
-`--admin` and `--minio` name the key pairs NAME.key and NAME.cert; the second one's policy must allow
-/v1/key/{create,generate,decrypt,describe,encrypt,list}/*. The replay creates keys whose names begin with `api-`,
-`imp-` and `x`: use a server that may be thrown away.
+`--admin` and `--minio` name the key pairs NAME.key and NAME.cert; the second one's policy must be the only one, be
+named `minio`, and allow /v1/key/{create,generate,decrypt,describe,encrypt,list}/*. Keys are made: use a server without
+any, that may be thrown away.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import json
+import os
 import ssl
 import sys
 import tempfile
+from base64 import b64encode
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -99,6 +102,24 @@ def make_strangers(folder: Path) -> dict[str, tuple[Path, Path]]:
     return made
 
 
+class NotUsable(Exception):
+    """The server cannot be measured; says why."""
+
+
+def prepare(send: replies.Sender) -> None:
+    """Make the keys that were there when the replies were recorded. NotUsable."""
+    for name in replies.KEYS:
+        if "chacha20" in name:
+            body = json.dumps({"key": b64encode(os.urandom(32)).decode(), "cipher": "ChaCha20"}).encode()
+            reply = send(Request("admin", "PUT", f"/v1/key/import/{name}", body, False))
+        else:
+            reply = send(Request("admin", "PUT", f"/v1/key/create/{name}", None, False))
+        if reply.status == 0:
+            raise NotUsable(f"no answer: {reply.body.decode()}")
+        if reply.status != 200:
+            raise NotUsable(f"cannot make key {name} as the admin: {reply.status} {reply.body.decode().strip()}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.contract.replay", description=__doc__)
     parser.add_argument("url")
@@ -113,6 +134,11 @@ def main() -> int:
     identities = {role: identity_of_certificate(cert.read_bytes()) for role, (_, cert) in pairs.items()}
     with tempfile.TemporaryDirectory() as folder:
         network = Network(where.hostname or "127.0.0.1", where.port or 7373, {**pairs, **make_strangers(Path(folder))})
+        try:
+            prepare(network)
+        except NotUsable as error:
+            print(f"{arguments.url}: {error}", file=sys.stderr)
+            return 2
         found = replies.replay(network, identities)
     listed = replies.listed_differences()
     for number, text in found.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,26 @@ import pytest
 from openkes import front
 from tests.contract import replay, replies
 from tests.servers import make_identity, running
+
+
+def runner(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    pairs = ["--admin", str(folder / "root"), "--minio", str(folder / "minio")]
+    command = [sys.executable, "-m", "tests.contract.replay", url, *pairs]
+    return subprocess.run(command, cwd=replies.ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_runner_measures_a_fresh_server_and_refuses_any_other(tmp_path: Path) -> None:
+    minio = make_identity(tmp_path, "minio")
+    policy = {"minio": {"allow": list(replies.POLICY), "identities": [minio.identity]}}
+    with running(tmp_path, {"policy": policy}) as server:
+        first = runner(server.url, tmp_path)
+        assert (first.returncode, first.stderr) == (0, "")
+        count = len(replies.listed_differences())
+        assert first.stdout.endswith(f"173 requests, {count} differences, 0 of them unlisted\n")
+        again = runner(server.url, tmp_path)
+        assert (again.returncode, "400" in again.stderr) == (2, True)
+    gone = runner(server.url, tmp_path)
+    assert (gone.returncode, "no answer" in gone.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("engine", ["engine", "python"])
