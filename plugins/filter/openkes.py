@@ -29,6 +29,8 @@ class FilterModule:
             "endpoints": _guarded(addresses.endpoints),
             "certificate_names": _guarded(addresses.certificate_names),
             "server_document": _guarded(server_config.document),
+            "audit_section": _guarded(server_config.audit_section),
+            "sealed": _guarded(server_config.sealed),
             "restart_part": _guarded(server_config.restart_part),
             "withdrawn_keys": _guarded(server_config.withdrawn),
             "restart_due": _guarded(deployments.due),

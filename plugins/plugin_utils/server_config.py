@@ -13,7 +13,9 @@ from typing import Any
 import yaml
 
 #: What SIGHUP makes a running server read again; everything else needs a restart.
-RELOADABLE = ("policy", "admin", "log", "audit")
+RELOADABLE = ("policy", "admin", "log", "audit", "deletion")
+#: The name of the systemd credential that holds the sealing key.
+CREDENTIAL = "kes-seal"
 
 
 def document(base: Mapping[str, Any], policies: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,6 +34,32 @@ def document(base: Mapping[str, Any], policies: Mapping[str, Any], extra: Mappin
     if policies:
         result["policy"] = {name: dict(policies[name]) for name in sorted(policies)}
     return result
+
+
+def audit_section(output: str, mode: str, chain: str, file: str, socket: str) -> dict[str, str]:
+    """The section `audit`. A setting of another output is an error of the server's, so only what belongs is written."""
+    section = {"output": output, "mode": mode}
+    if output == "file":
+        section["file"] = file
+    if output == "syslog":
+        section["socket"] = socket
+    return section if chain == "auto" else {**section, "chain": chain}
+
+
+def sealed(keystore: Mapping[str, Any], key: str, supervisor: str) -> dict[str, Any]:
+    """The section `keystore` with the sealing key from the file `key`, "" for none.
+
+    Raises ValueError for a store that cannot be sealed, or is told so twice.
+    """
+    if not key:
+        return dict(keystore)
+    fs = keystore.get("fs")
+    if fs is None:
+        raise ValueError("kes_server_seal_key is set, and only the key store fs can be sealed")
+    if "seal" in fs:
+        raise ValueError("kes_server_keystore has fs.seal, and kes_server_seal_key is set: give one of them")
+    source = {"credential": CREDENTIAL} if supervisor == "systemd" else {"file": key}
+    return {**keystore, "fs": {**fs, "seal": {"key": source}}}
 
 
 def restart_part(config: Mapping[str, Any]) -> str:

@@ -117,6 +117,8 @@ def test_an_empty_section_of_ours_is_kept() -> None:
         ("policy", {"minio": {}}, False),
         ("admin", {"identity": "x"}, False),
         ("log", {"audit": "off"}, False),
+        ("audit", {"mode": "required"}, False),
+        ("deletion", {"wait": "0s"}, False),
         ("address", "0.0.0.0:7400", True),
         ("cache", {"expiry": {"any": "1m"}}, True),
         ("keystore", {"fs": {"path": "/x"}}, True),
