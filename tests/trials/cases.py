@@ -161,7 +161,7 @@ class Cases:
             ("CA:TRUE with a length of two bytes", "308103 0101ff", R),
             ("CA:TRUE and more behind it", "30030101ff0000", R),
             ("CA:TRUE and a negative path length", "30060101ff0201ff", R),
-            ("CA:FALSE written out", "3003010100", E),
+            ("CA:FALSE written out", "3003010100", A),
             ("basic constraints cut short", "30030101", R),
             ("basic constraints that are text", "0c0161", R),
             ("basic constraints without content", "", R),

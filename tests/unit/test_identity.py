@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from openkes import identity
 
+BASIC_CONSTRAINTS = x509.ExtensionOID.BASIC_CONSTRAINTS
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
 
@@ -137,6 +138,37 @@ def test_is_ca() -> None:
     assert not identity.is_ca(leaf)
     assert not identity.is_ca(PAIR.certificate)
     assert not identity.is_ca(signed(ec.generate_private_key(ec.SECP256R1())))  # no extension at all
+
+
+def constrained(*values: bytes, critical: bool = True) -> bytes:
+    """A certificate with basic constraints as these bytes have them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=1))
+    for value in values:
+        builder = builder.add_extension(x509.UnrecognizedExtension(BASIC_CONSTRAINTS, value), critical)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.mark.parametrize("critical", [True, False])
+def test_ca_false_may_be_spelled_out(critical: bool) -> None:
+    assert not identity.is_ca(constrained(bytes.fromhex("3003010100"), critical=critical))
+    assert identity.is_ca(constrained(bytes.fromhex("30030101ff"), critical=critical))
+
+
+def test_a_ca_cannot_hide_behind_a_ca_false_somewhere_else() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    lure = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes.fromhex("0603551d1304053003010100"))
+    true = x509.UnrecognizedExtension(BASIC_CONSTRAINTS, bytes.fromhex("30030101ff"))
+    for order in ((lure, true), (true, lure)):
+        assert identity.is_ca(signed(key, *order))
+    assert not identity.is_ca(signed(key, lure))
+
+
+@pytest.mark.parametrize("value", ["3003010101", "30060101000201ff", "30030101", "300301010000"])
+def test_only_that_may_be(value: str) -> None:
+    with pytest.raises(identity.CertificateError, match="extensions cannot be read"):
+        identity.is_ca(constrained(bytes.fromhex(value)))
 
 
 def test_is_ca_refuses_malformed_constraints() -> None:

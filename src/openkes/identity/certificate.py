@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization as ser
@@ -11,6 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from openkes.identity.failures import CertificateError
 
 _PEM_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+
+_BASIC_CONSTRAINTS = b"\x06\x03\x55\x1d\x13"
+#: Basic constraints with CA:FALSE spelled out. DER leaves a default out, and the library insists; some CAs do not, and
+#: upstream reads it. As CA:TRUE it can be read, with the same length.
+_SPELLED_OUT = re.compile(rb"(\x06\x03\x55\x1d\x13(?:\x01\x01\xff)?\x04\x05\x30\x03\x01\x01)\x00")
 
 
 def load_certificate(data: bytes) -> x509.Certificate:
@@ -23,6 +29,11 @@ def load_certificate(data: bytes) -> x509.Certificate:
     except (ValueError, x509.InvalidVersion) as error:
         what = "neither a PEM nor a DER certificate" if data.strip() else "an empty file"
         raise CertificateError(f"this is {what}") from error
+
+
+def _is_spelled_out(tbs: bytes) -> bool:
+    # Where the object identifier stands once, the place that matches is the extension, and not a text made to look so.
+    return tbs.count(_BASIC_CONSTRAINTS) == 1 and _SPELLED_OUT.search(tbs) is not None
 
 
 def identity_of_public_key(key: PublicKeyTypes | bytes) -> str:
@@ -40,10 +51,24 @@ def identity_of_certificate(data: bytes) -> str:
 def is_ca(data: bytes) -> bool:
     """True when the certificate (DER or PEM) says CA:TRUE. CertificateError for malformed extensions."""
     certificate = load_certificate(data)
+    spelled_out = _is_spelled_out(certificate.tbs_certificate_bytes)
     try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        constraints = extensions(certificate).get_extension_for_class(x509.BasicConstraints).value
     except x509.ExtensionNotFound:
         return False
+    return constraints.ca and not spelled_out
+
+
+def extensions(certificate: x509.Certificate) -> x509.Extensions:
+    """All of them; a CA:FALSE that is spelled out reads as CA:TRUE here (`is_ca` knows). CertificateError."""
+    tbs = certificate.tbs_certificate_bytes
+    try:
+        if not _is_spelled_out(tbs):
+            return certificate.extensions
+        # Nothing verifies the signature of this copy: it is for reading only.
+        true = _SPELLED_OUT.sub(lambda match: match[1] + b"\xff", tbs)
+        copy = certificate.public_bytes(ser.Encoding.DER).replace(tbs, true, 1)
+        return x509.load_der_x509_certificate(copy).extensions
     except (ValueError, x509.DuplicateExtension) as error:
         raise CertificateError("the certificate's extensions cannot be read") from error
 

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
-from openkes.identity.certificate import load_certificate
+from openkes.identity.certificate import extensions, load_certificate
 from openkes.identity.failures import CertificateError
 
 _FOR_CLIENTS = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
@@ -36,11 +36,9 @@ class Authority:
         """Now, and as a client. CertificateError says why not."""
         certificate = load_certificate(der)
         try:
-            usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+            usage = extensions(certificate).get_extension_for_class(x509.ExtendedKeyUsage).value
         except x509.ExtensionNotFound:
             usage = None
-        except (ValueError, x509.DuplicateExtension) as error:
-            raise CertificateError("its extensions cannot be read") from error
         if usage is not None and _FOR_CLIENTS.isdisjoint(usage):
             raise CertificateError("it is not for clients (extended key usage)")
         try:
