@@ -111,6 +111,7 @@ def test_keys_outlive_a_reboot(host: Any, controller: Any, url: str) -> None:
     assert on_host.kes(controller, "PUT", f"{url}/v1/key/create/kept", **ADMIN)[0] == 200
     entry = host.file("/var/lib/openkes/keys/kept")
     assert (entry.user, entry.mode) == ("openkes", 0o600)
+    assert entry.content_string.startswith("openkes-seal:")
     _, made = on_host.kes(controller, "PUT", f"{url}/v1/key/generate/kept", {}, **ADMIN)
     on_host.reboot(host)
     on_host.eventually(lambda: host.socket("tcp://0.0.0.0:7373").is_listening, "the key server is back")
