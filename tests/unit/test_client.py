@@ -138,6 +138,12 @@ CALLS: list[tuple[Callable[[Client], Any], bytes, Any, tuple[str, str, Any]]] = 
         ("GET", "/v1/key/list/p", None),
     ),
     (
+        lambda c: c.list_key_versions("p"),
+        b'{"names":["p1","p2"],"versions":{"p2":3}}',
+        {"p1": 1, "p2": 3},
+        ("GET", "/v1/key/list/p", None),
+    ),
+    (
         lambda c: c.describe_policy("p"),
         b'{"created_by":"x"}',
         {"created_by": "x"},

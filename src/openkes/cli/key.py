@@ -111,9 +111,10 @@ def info(name: str, json_wanted: bool, connection: Connection) -> None:
 
 @key.command()
 @click.argument("prefix", default="", shell_complete=complete.keys)
+@click.option("-l", "--long", is_flag=True, help="The number of each key's newest version, too.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 @connected
-def ls(prefix: str, json_wanted: bool, connection: Connection) -> None:
+def ls(prefix: str, long: bool, json_wanted: bool, connection: Connection) -> None:
     """List the names of keys, all or those that begin with PREFIX.
 
     \b
@@ -121,9 +122,16 @@ def ls(prefix: str, json_wanted: bool, connection: Connection) -> None:
       kes key ls
       kes key ls my-app --json
     """
+    prefix = prefix.removesuffix("*")
     with connection.client() as client:
-        found = client.list_keys(prefix.removesuffix("*"))
-    output.names("names", found, json_wanted)
+        if not long:
+            output.names("names", client.list_keys(prefix), json_wanted)
+            return
+        versions = client.list_key_versions(prefix)
+    if json_wanted:
+        output.as_json({"names": list(versions), "versions": versions})
+    elif versions:
+        output.table((name, f"version {version}") for name, version in versions.items())
 
 
 @key.command()

@@ -51,6 +51,12 @@ class Client:
         """Names with `prefix`, sorted, and "" or the name at which the server broke off (upstream does, at 1,024)."""
         return self._list(_path("list", prefix), "names")
 
+    def list_key_versions(self, prefix: str = "") -> dict[str, int]:
+        """Every name with `prefix`, and the number of its newest version: 1 unless it was rotated."""
+        answer = self._transport.json("GET", _path("list", prefix))
+        versions = answer.get("versions") or {}
+        return {str(name): int(versions.get(name, 1)) for name in answer.get("names") or []}
+
     def delete_key(self, name: str) -> None:
         """404 `key does not exist`. What it protected cannot be read again."""
         self._transport.exchange("DELETE", _path("delete", name))
