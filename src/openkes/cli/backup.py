@@ -69,6 +69,7 @@ def create(
       kes backup --config config.yml --passphrase-file passphrase keys.backup
     """
     from openkes.backup import age, document  # noqa: PLC0415
+    from openkes.config.load import load_lasting  # noqa: PLC0415
     from openkes.config.stores import describe  # noqa: PLC0415
 
     if bool(recipients) == (passphrase_file is not None):
@@ -76,7 +77,7 @@ def create(
     if os.path.lexists(out) and not force:
         raise OperatorError(f"{out} exists already and is not overwritten", "choose another name, or pass -f")
     passphrase = _passphrase(passphrase_file) if passphrase_file else None
-    settings = lasting(config_file)
+    settings = load_lasting(config_file)
     found = _collect(settings)
     _report_damaged(found, skip_damaged)
     made = document.make(
@@ -132,19 +133,6 @@ def verify(identity: Path | None, passphrase_file: Path | None, names: bool, fil
         for name in found.entries:
             output.data(name)
     output.talk(f"{file}: whole, and every key in it can be used")
-
-
-def lasting(config_file: Path) -> KeyStoreSettings:
-    """The settings of a store that outlives its server."""
-    from openkes.config.load import load_keystore  # noqa: PLC0415
-    from openkes.config.schema import MemorySettings  # noqa: PLC0415
-
-    settings = load_keystore(config_file)
-    if isinstance(settings, MemorySettings):
-        raise OperatorError(
-            f"{config_file} names a memory key store, which lives in its server only", "name a store that lasts"
-        )
-    return settings
 
 
 def read(file: Path, identity: Path | None, passphrase_file: Path | None) -> Backup:

@@ -11,8 +11,8 @@ import click
 
 from openkes.cli import output
 from openkes.cli.paths import FILE
-from openkes.config import load
-from openkes.config.schema import FSSettings, KeyStoreSettings, MemorySettings
+from openkes.config.load import load_lasting
+from openkes.config.schema import FSSettings, KeyStoreSettings
 from openkes.config.stores import open_store
 from openkes.errors import OperatorError
 from openkes.keystore import KeyStore, Unreachable
@@ -59,7 +59,7 @@ def migrate(
     if merge and force:
         raise click.UsageError("give --merge or -f, not both")
     clash = Clash.REPLACE if force else Clash.KEEP if merge else Clash.FAIL
-    old, new = _settings(source_file), _settings(target_file)
+    old, new = load_lasting(source_file), load_lasting(target_file)
     if _place(old) == _place(new):
         raise OperatorError(f"{source_file} and {target_file} name the same key store")
     for file, settings in ((source_file, old), (target_file, new)):
@@ -132,12 +132,3 @@ class _Saved:
 def _place(settings: KeyStoreSettings) -> object:
     """Where the entries lie, whatever else is set."""
     return settings.path.resolve() if isinstance(settings, FSSettings) else settings
-
-
-def _settings(file: Path) -> KeyStoreSettings:
-    settings = load.load_keystore(file)
-    if isinstance(settings, MemorySettings):
-        raise OperatorError(
-            f"{file} names a memory key store, which lives in its server only", "name a store that lasts"
-        )
-    return settings

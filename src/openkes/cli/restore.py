@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from openkes.cli import output
-from openkes.cli.backup import lasting, read
+from openkes.cli.backup import read
 from openkes.cli.paths import FILE
 from openkes.errors import OperatorError
 
@@ -54,11 +54,13 @@ def restore(
       kes restore --config config.yml --identity age.key keys.backup
       kes restore --config config.yml --passphrase-file passphrase --merge keys.backup my-key
     """
+    from openkes.config.load import load_lasting  # noqa: PLC0415
+
     found = read(file, identity, passphrase_file)
     if absent := [name for name in names if name not in found.entries]:
         raise OperatorError(f"the backup has no key {_listed(absent)}", "kes backup verify --names lists what it has")
     entries = {name: found.entries[name] for name in names} if names else found.entries
-    settings = lasting(config_file)
+    settings = load_lasting(config_file)
     new = _is_new(settings)
     with closing(_open(settings, new, dry_run)) as store:
         plan = _plan(store, entries, merge)

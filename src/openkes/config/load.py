@@ -66,6 +66,14 @@ def load_keystore(file: Path) -> KeyStoreSettings:
     return _keystore(keys["keystore"])
 
 
+def load_lasting(file: Path) -> KeyStoreSettings:
+    """As `load_keystore`, of a store that outlives its server. ConfigError."""
+    settings = load_keystore(file)
+    if isinstance(settings, MemorySettings):
+        raise ConfigError(f"{file} names a memory key store, which lives in its server only", "name a store that lasts")
+    return settings
+
+
 _MISSING = {
     "tls": "add 'tls:' with 'key:' and 'cert:', the server's private key and certificate",
     "keystore": "add 'keystore:' with 'fs: {path: FOLDER}', or 'memory: {}' for evaluation",
