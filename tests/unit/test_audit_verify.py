@@ -276,3 +276,12 @@ def test_a_file_that_only_says_it_is_gzip(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(b"x" * 1000)[:-9])
     with pytest.raises(OperatorError, match="no whole gzip file"):
         verify([file])
+
+
+def test_an_emptied_log_is_noted(tmp_path: Path) -> None:
+    file = tmp_path / "audit"
+    file.touch()
+    report = verify([file])
+    assert report.findings == []
+    assert report.notes == ["there are no lines: the log was just begun, or all of it was removed"]
+    assert len(verify([file], "0" * 64).findings) == 1

@@ -55,6 +55,8 @@ def verify(files: list[Path], noted: str = "") -> Report:
     report.writers, report.lost = follower.writers, follower.lost
     if noted and not report.noted_at:
         report.findings.append(f"no line has the head {noted}: lines were cut off the end, or changed up to it")
+    if not report.lines:
+        report.notes.append("there are no lines: the log was just begun, or all of it was removed")
     if report.lines and report.unchained == report.lines:
         report.findings.append("no line has a chain: it was written with audit.chain off, and cannot be verified")
     elif report.unchained and not report.findings:
