@@ -48,9 +48,9 @@ def test_quantiles_of_the_time_between_two_looks() -> None:
 
 def test_rows_have_rates_from_the_second_look_on() -> None:
     before, now = figures.read(TEXT), figures.read(LATER.replace('success{code="200"} 4', 'success{code="200"} 24'))
-    assert dict(before.rows())["Requests"] == "4"
+    assert dict(before.rows())["Requests ok"] == "4"
     rows = dict(now.rows(before, 10.0))
-    assert rows["Requests"].split() == ["24", "2.0/s"]
+    assert rows["Requests ok"].split() == ["24", "2.0/s"]
     assert rows["Certificate"] == "expires in 1.5 days"
 
 

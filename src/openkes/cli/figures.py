@@ -81,7 +81,7 @@ class Figures:
         return list(self._rows(before, seconds))
 
     def _rows(self, before: Figures | None, seconds: float) -> Iterator[tuple[str, str]]:
-        for label, kind in (("Requests", "success"), ("  4xx", "error"), ("  5xx", "failure")):
+        for label, kind in (("Requests ok", "success"), ("  4xx", "error"), ("  5xx", "failure")):
             yield label, self._count(f"kes_http_request_{kind}", before, seconds)
         yield "  active", _number(self.total("kes_http_request_active"))
         yield "  time", self._times("kes_http_response_time", before)
