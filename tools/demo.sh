@@ -61,7 +61,7 @@ export ANSIBLE_PIPELINING=true ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_CALLB
 "$venv/bin/ansible-playbook" -i examples/demo/inventory.yml openkes.kes.site --diff \
     -e "openkes_demo_folder=$folder openkes_demo_program=$venv/bin/kes openkes_demo_port=$port"
 
-export KES_SERVER=https://127.0.0.1:$port KES_CA_PATH="$folder/operator/trust.crt"
+export KES_SERVER="https://127.0.0.1:$port" KES_CA_PATH="$folder/operator/trust.crt"
 export KES_CLIENT_KEY="$folder/operator/admin.key" KES_CLIENT_CERT="$folder/operator/admin.crt"
 key=$(sed -n 's/^MINIO_KMS_KES_KEY_NAME=//p' "$folder/minio/minio.env")
 KES_CLIENT_KEY=$folder/minio/client.key KES_CLIENT_CERT=$folder/minio/client.crt \
