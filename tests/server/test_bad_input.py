@@ -9,8 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from openkes.identity import new_identity
+from tests.front.certificates import certificate
 from tests.servers import KES, clean_environment, make_identity
 
 ADMIN = "a" * 64
@@ -87,6 +90,16 @@ def test_check_names_the_missing_permission(folder: Path) -> None:
     assert result.stderr.splitlines()[0].startswith(
         "kes: error: cannot create entries: key store keys: Permission denied"
     )
+
+
+def test_check_refuses_a_key_that_no_server_starts_with(folder: Path) -> None:
+    key, pem = ec.generate_private_key(ec.SECP521R1()), serialization.Encoding.PEM
+    plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "server.key").write_bytes(plain)
+    (folder / "server.cert").write_bytes(certificate(key, days=(-1, 90)).public_bytes(pem))  # type: ignore[arg-type]
+    text, hint = refused(folder, "server", "check", "config.yml")
+    assert "of a kind that TLS clients refuse: use ECDSA P-256" in text
+    assert hint == "a server would not start with these files"
 
 
 def test_check_starts_nothing_and_makes_nothing(folder: Path) -> None:

@@ -6,24 +6,24 @@ the TLS files again, and keeps everything as it was when one of them is wrong.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import queue
 import resource
 import signal
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from openkes import front
+from openkes.cli import auditing
+from openkes.cli.checks import exposed
 from openkes.cli.harden import harden
 from openkes.cli.watch import FileWatch
 from openkes.config import tls
-from openkes.config.schema import Config, KeyStoreSettings, MemorySettings
-from openkes.config.stores import describe, open_store
+from openkes.config.schema import Config
+from openkes.config.stores import open_store
 from openkes.errors import OperatorError
 from openkes.front.wsgi import application_from_wsgi
 from openkes.identity.chain import Authority
@@ -31,10 +31,8 @@ from openkes.keystore import KeyExists, Unreachable
 from openkes.keystore.cache import KeyCache
 from openkes.keystore.lifecycle import Lifecycle, NotReadBack
 from openkes.keystore.measured import MeasuredStore
-from openkes.keystore.probe import ProbeFailed, probe
 from openkes.server import keys
 from openkes.server.app import create_app
-from openkes.server.audit import AuditLog, NoAuditLog
 from openkes.server.hot import create_door
 from openkes.server.logs import ErrorLines
 from openkes.server.metrics import Metrics
@@ -67,11 +65,11 @@ class Running:
         if _fixed(config) != _fixed(self.config):
             _log.warning("address, keystore and keys change with a restart only; the rest is reloaded")
         settings = Settings.of(config)
-        audit = _reopened(self.state.audit, config)
+        audit = auditing.reopened(self.state.audit, config)
         try:
             self._adopt(material)
         except OperatorError:
-            _put_back(self.state.audit, audit, self.config)
+            auditing.put_back(self.state.audit, audit, self.config)
             raise
         self.state.settings, self.state.audit, self.config = settings, audit, config
         self.state.lifecycle.wait = config.deletion_wait
@@ -102,37 +100,6 @@ class Running:
         self.state.keys.store.close()
 
 
-def check(config: Config) -> list[str]:
-    """What `kes server check` checks: the TLS files. Returns warnings; OperatorError otherwise.
-
-    An expired certificate is an error here: nobody should roll it out; a server that restarts merely warns."""
-    material = tls.load(config.tls)
-    now = datetime.now(UTC)
-    warning = material.warning(now)
-    if warning is not None and material.not_after <= now:
-        raise OperatorError(f"{config.tls.cert}: {warning}", "make a new certificate on the same key")
-    return [text for text in (f"{config.tls.cert}: {warning}" if warning else "", _exposed(config)) if text]
-
-
-def check_store(settings: KeyStoreSettings) -> str:
-    """Log in and try out every permission with a key of its own; returns what was found. OperatorError."""
-    if isinstance(settings, MemorySettings):
-        return "memory: keys are gone when the server stops"
-    if not settings.path.is_dir():
-        # The server makes it with its own user as owner; a check by root must not come first.
-        if not settings.path.parent.is_dir():
-            raise OperatorError(f"keystore.fs.path: {settings.path.parent} is not a folder", "make it, or mount it")
-        return f"folder {settings.path}: is made when the server starts"
-    store = open_store(settings, initialise=False)
-    try:
-        probe(store)
-    except ProbeFailed as error:
-        raise OperatorError(str(error), "grant it to the server, then check again") from None
-    finally:
-        store.close()
-    return f"{describe(settings)}: create, read, list and delete work"
-
-
 def start(config: Config, engine: bool | None = None) -> Running:
     """OperatorError names what is missing, taken or unreadable, and what to do."""
     harden()
@@ -146,7 +113,7 @@ def start(config: Config, engine: bool | None = None) -> Running:
     cache = KeyCache(store, config.cache)
     lifecycle = Lifecycle(cache, config.deletion_wait)
     _create_missing(config, lifecycle)
-    state = State(Settings.of(config), cache, _open_audit(config), lifecycle, metrics)
+    state = State(Settings.of(config), cache, auditing.opened(config), lifecycle, metrics)
     state.certificate_not_after = material.not_after.timestamp()
     state.client_authority = _authority(material)
     errors = ErrorLines(state.error_lines)
@@ -234,20 +201,10 @@ def _reload_tls(running: Running) -> None:
 def _material(config: Config) -> tls.Material:
     material = tls.load(config.tls)
     warning = material.warning(datetime.now(UTC))
-    for text in (warning, _exposed(config)):
+    for text in (warning, exposed(config)):
         if text:
             _log.warning("%s", text)
     return material
-
-
-def _exposed(config: Config) -> str:
-    """Said, not refused: MinIO's page of 2021 makes such files, and the server's key opens no data."""
-    key = config.tls.key
-    try:
-        readable = bool(key.stat().st_mode & stat.S_IROTH)
-    except OSError:
-        return ""  # being replaced
-    return "" if not readable else f"{key} (tls.key) can be read by every user of this machine: chmod o= {key}"
 
 
 def _create_missing(config: Config, lifecycle: Lifecycle) -> None:
@@ -259,38 +216,6 @@ def _create_missing(config: Config, lifecycle: Lifecycle) -> None:
         except (Unreachable, NotReadBack) as error:
             raise OperatorError(f"cannot create key {name}: {error}") from None
         _log.info("created key %s", name)
-
-
-def _open_audit(config: Config) -> AuditLog | NoAuditLog:
-    if not config.log.audit:
-        return NoAuditLog()
-    try:
-        return AuditLog(config.audit)
-    except OSError as error:
-        raise OperatorError(
-            f"cannot open the audit log {config.audit.where}: {error.strerror}",
-            "let the server's user write there (audit.file)",
-        ) from None
-
-
-def _reopened(audit: AuditLog | NoAuditLog, config: Config) -> AuditLog | NoAuditLog:
-    if not isinstance(audit, AuditLog) or not config.log.audit:
-        # Lines of requests that still run go to the old log, which ends with the process.
-        return _open_audit(config)
-    try:
-        audit.reopen(config.audit)
-    except OSError as error:
-        raise OperatorError(f"cannot open the audit log {config.audit.where}: {error.strerror}") from None
-    return audit
-
-
-def _put_back(audit: AuditLog | NoAuditLog, reopened: AuditLog | NoAuditLog, config: Config) -> None:
-    """After a reload that failed: lines go where they went before."""
-    if reopened is not audit:
-        reopened.close()
-    elif isinstance(audit, AuditLog):
-        with contextlib.suppress(OSError):  # then they go on to the new place, rather than nowhere
-            audit.reopen(config.audit)
 
 
 def _listen_hint(error: OSError, port: int) -> str:

@@ -15,8 +15,8 @@ from pathlib import Path
 import click
 
 from openkes import __version__
+from openkes.cli import checks, serve
 from openkes.cli import dev as dev_mode
-from openkes.cli import serve
 from openkes.cli.plain import PlainFormatter
 from openkes.config import load as config_load
 from openkes.config.schema import TLS, Config, FSSettings, Log, MemorySettings
@@ -97,10 +97,10 @@ def check(file: Path, offline: bool) -> None:
       kes server check /etc/openkes/config.yml
     """
     config = config_load.load(file)
-    for warning in serve.check(config):
+    for warning in checks.check(config):
         click.echo(f"kes: warning: {warning}", err=True)
     if not offline:
-        click.echo(f"key store: {serve.check_store(config.keystore)}", err=True)
+        click.echo(f"key store: {checks.check_store(config.keystore)}", err=True)
     click.echo(f"{file}: valid")
 
 
