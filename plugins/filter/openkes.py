@@ -34,5 +34,6 @@ class FilterModule:
             "restart_part": _guarded(server_config.restart_part),
             "withdrawn_keys": _guarded(server_config.withdrawn),
             "restart_due": _guarded(deployments.due),
+            "key_users": _guarded(deployments.key_users),
             "recap": _guarded(recap.lines),
         }

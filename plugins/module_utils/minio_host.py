@@ -13,6 +13,7 @@ from typing import Any, Dict, List, NamedTuple
 from ansible_collections.openkes.kes.plugins.module_utils import environment, files
 
 DROPIN = "/etc/systemd/system/%s.d/50-openkes-kms.conf"
+KEY_NAME = "MINIO_KMS_KES_KEY_NAME"
 _HEADER = "# Written by openkes.kes.kes_minio.\n[Service]\n"
 
 
@@ -35,7 +36,7 @@ def wanted(params: Dict[str, Any]) -> Dict[str, str]:
         "MINIO_KMS_KES_ENDPOINT": ",".join(params["endpoints"]),
         "MINIO_KMS_KES_KEY_FILE": params["client_key"],
         "MINIO_KMS_KES_CERT_FILE": params["client_certificate"],
-        "MINIO_KMS_KES_KEY_NAME": params["key_name"],
+        KEY_NAME: params["key_name"],
         "MINIO_KMS_KES_CAPATH": params["trust"],
     }
 
@@ -52,6 +53,16 @@ def present(path: str) -> Dict[str, str]:
         return environment.values(read_text(path) or "")
     except environment.BrokenFile as error:
         raise Refused("%s: %s. Correct the file, then run the playbook again." % (path, error)) from None
+
+
+def key_in_use(params: Dict[str, Any]) -> str:
+    """Name of the master key that MinIO's environment names before anything is changed, "" for none. Raises Refused."""
+    found = present(params["environment_file"]).get(KEY_NAME)
+    if not found and params["service"]:
+        line = dropin_text({KEY_NAME: params["key_name"]}).splitlines()[-1]
+        if line in (read_text(dropin_path(params["service"])) or "").splitlines():
+            found = params["key_name"]
+    return found or ""
 
 
 def refuse_conflicts(path: str, names: object) -> None:

@@ -22,6 +22,13 @@ options:
     type: list
     elements: str
     required: true
+  used_by:
+    description:
+      - MinIO hosts that use the key already. When it is absent all the same, it was lost, or is on another key server,
+        and what they encrypted could not be read with a new one. The module fails then.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - openkes.kes.connection
 attributes:
@@ -65,12 +72,25 @@ from ansible_collections.openkes.kes.plugins.module_utils import connection
 from ansible_collections.openkes.kes.plugins.module_utils.kes import Kes, KesError
 
 
+def refusal(name: str, used_by: list[str]) -> str:
+    """Why a missing key is not made."""
+    return (
+        "The key server has no key %s, and MinIO on %s uses it already: a new key of that name would not open what was"
+        " encrypted with the old one. Nothing was created. Bring the key back: `kes restore` from a backup,"
+        " `kes migrate` or `kes key import` from another key server, or mount the key store; a deletion that still"
+        " waits is undone by `kes key undelete`. If nothing is encrypted with it, set kes_key_create_anew to true."
+        % (name, ", ".join(used_by))
+    )
+
+
 def ensure(module: AnsibleModule, endpoint: str) -> dict[str, Any]:
     """The result for one key server. Raises KesError."""
     name = module.params["name"]
     kes = Kes(connection.connection(endpoint, module.params))
     found = kes.describe(name)
     changed = found is None
+    if changed and module.params["used_by"]:
+        module.fail_json(msg=refusal(name, module.params["used_by"]))
     if changed and not module.check_mode:
         changed = kes.create(name)
         found = kes.describe(name)
@@ -86,6 +106,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True},
             "endpoints": {"type": "list", "elements": "str", "required": True},
+            "used_by": {"type": "list", "elements": "str", "default": []},
             **connection.arguments(),
         },
         supports_check_mode=True,

@@ -60,6 +60,10 @@ restart_due:
   returned: success
   type: list
   elements: str
+key_in_use:
+  description: Name of the master key that the environment names, empty for none.
+  returned: success
+  type: str
 running:
   description: Whether MinIO's unit is active.
   returned: success
@@ -128,6 +132,7 @@ def main() -> None:
         names = minio_host.present(params["environment_file"])
         minio_host.refuse_conflicts(params["environment_file"], names)
         changes = minio_host.plan(params)
+        key_in_use = minio_host.key_in_use(params)
         service = service_state(module)
         due = marker.reasons(params["restart_marker"])
     except minio_host.Refused as error:
@@ -142,6 +147,7 @@ def main() -> None:
         changed=False,
         files={name: os.path.exists(params[name]) for name in ("client_key", "client_certificate", "trust")},
         environment_current=not changes,
+        key_in_use=key_in_use,
         restart_due=due,
         **service,
     )

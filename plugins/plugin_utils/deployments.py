@@ -63,3 +63,9 @@ def due(hosts: Sequence[str], hostvars: Mapping[str, Any]) -> list[str]:
         for reason in found:
             reasons.setdefault(reason, []).append(host)
     return [f"{reason} ({', '.join(names)})" for reason, names in reasons.items()]
+
+
+def key_users(hostvars: Mapping[str, Any], name: str) -> list[str]:
+    """Hosts whose MinIO used the master key `name` when the run looked at them first."""
+    states = {host: hostvars[host].get("kes_minio_state") or {} for host in hostvars}
+    return sorted(host for host, state in states.items() if state.get("key_in_use") == name)

@@ -60,6 +60,19 @@ def test_check_mode_then_create_then_nothing(run_module: RunModule, as_admin: di
     assert again["key"]["name"] == "allowed-1"
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_a_lost_key_is_not_made_anew(run_module: RunModule, as_admin: dict[str, Any], check: bool) -> None:
+    answer = run_module("key", check=check, name="allowed-lost", used_by=["minio-1", "minio-2"], **as_admin)
+    assert answer["failed"] is True
+    assert "has no key allowed-lost, and MinIO on minio-1, minio-2 uses it already" in answer["msg"]
+    assert run_module("key", check=True, name="allowed-lost", **as_admin)["key"] == {}
+
+
+def test_a_key_in_use_that_is_there_is_left_alone(run_module: RunModule, as_admin: dict[str, Any]) -> None:
+    run_module("key", name="allowed-used", **as_admin)
+    assert run_module("key", name="allowed-used", used_by=["minio-1"], **as_admin)["changed"] is False
+
+
 def test_a_key_server_that_is_down_is_passed_over(run_module: RunModule, as_admin: dict[str, Any]) -> None:
     endpoints = [f"https://127.0.0.1:{servers.free_port()}", *as_admin["endpoints"]]
     answer = run_module("key", name="allowed-2", **{**as_admin, "endpoints": endpoints})

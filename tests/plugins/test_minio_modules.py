@@ -114,6 +114,22 @@ def test_the_state_tells_what_is_missing(run_module: RunModule, arguments: dict[
     assert file.exists()
 
 
+def test_the_state_names_the_key_that_is_in_use(run_module: RunModule, arguments: dict[str, Any], file: Path) -> None:
+    assert run_module("minio_state", **arguments)["key_in_use"] == ""
+    file.write_text(FOREIGN + "MINIO_KMS_KES_KEY_NAME=older-key\n")
+    assert run_module("minio_state", **arguments)["key_in_use"] == "older-key"
+
+
+def test_a_key_named_in_a_drop_in_is_in_use(
+    arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minio_host, "DROPIN", str(tmp_path / "%s.conf"))
+    params = {**arguments, "service": "minio"}
+    assert minio_host.key_in_use(params) == ""
+    (tmp_path / "minio.service.conf").write_text(minio_host.dropin_text(minio_host.wanted(params)))
+    assert minio_host.key_in_use(params) == "my-master-key"
+
+
 def test_the_note_outlives_and_is_cleared(tmp_path: Path) -> None:
     path = str(tmp_path / "restart-pending")
     assert marker.reasons(path) == []

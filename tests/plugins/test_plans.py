@@ -57,6 +57,12 @@ def test_a_restart_is_due_for_all_when_one_host_needs_it() -> None:
     assert deployments.due(["b"], hostvars) == []
 
 
+def test_hosts_that_use_the_master_key_already() -> None:
+    states = {"b": {"key_in_use": "k"}, "a": {"key_in_use": "k"}, "c": {"key_in_use": "other"}, "d": {"key_in_use": ""}}
+    hostvars: dict[str, Any] = {host: {"kes_minio_state": state} for host, state in states.items()}
+    assert deployments.key_users({**hostvars, "kes-1": {}}, "k") == ["a", "b"]
+
+
 def test_a_running_minio_with_other_values_needs_a_restart() -> None:
     hostvars = {"a": {"kes_minio_state": {"unseen": ["MINIO_KMS_KES_CAPATH"]}}}
     assert "MINIO_KMS_KES_CAPATH" in deployments.due(["a"], hostvars)[0]

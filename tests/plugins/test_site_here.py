@@ -133,3 +133,15 @@ def test_verify_changes_nothing(rolled_out: tuple[str, str, str], play: Play) ->
     done = play("verify")
     assert done.returncode == 0, done.stdout + done.stderr
     assert changed(done.stdout) == 0
+
+
+def test_a_lost_key_is_not_made_anew(rolled_out: tuple[str, str, str], play: Play, folder: Path) -> None:
+    """As with an empty key server behind a MinIO that has encrypted already."""
+    assert rolled_out
+    file = folder / "minio/minio.env"
+    file.write_text(file.read_text().replace("=my-master-key", "=lost-key"))
+    keys = '{"kes_key_name": "lost-key", "kes_identity_keys": ["lost-key", "my-master-key"]}'
+    done = play("site", "-e", keys)
+    assert done.returncode != 0
+    assert "The key server has no key lost-key, and MinIO on" in done.stdout + done.stderr
+    assert not list(folder.rglob("lost-key"))
