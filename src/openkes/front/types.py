@@ -59,7 +59,7 @@ class Limits:
 
     handshake: float = 10.0  # a real client needs milliseconds; half handshakes must not pile up
     header: float = 5.0  # the whole request head, and the first request of a connection
-    body: float = 15.0  # upstream's limit for a whole request
+    body: float = 14.0  # upstream gives a whole request 15 s; a slow body must be closed within them
     idle: float = 90.0  # Go's client closes idle connections after 90 s; be no quicker than that
     write: float = 30.0  # a client that takes no byte of an answer for so long has gone
     max_header: int = 64 * 1024  # a forwarded client certificate is a few KiB; Go allows 1 MiB
