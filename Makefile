@@ -1,4 +1,5 @@
-# The two commands are `make demo` and `make test`; both set up what they need.
+# The two commands are `make demo` and `make test`; both set up what they need. `make collection` builds what
+# ansible-galaxy installs, with an engine that needs a Rust compiler here and none on the hosts.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -25,6 +26,7 @@ engine:
 	tools/engine.sh
 
 collection:
+	tools/setup.sh run
 	tools/collection.sh
 
 clean:

@@ -21,7 +21,7 @@ house=$(tools/wheelhouse.sh $portable | tail -n 1)
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT INT TERM
-for part in galaxy.yml LICENSE README.md changelogs docs meta playbooks plugins roles; do
+for part in galaxy.yml LICENSE README.md changelogs docs meta monitoring playbooks plugins roles; do
     if [ -e "$part" ]; then cp -R "$part" "$stage/"; fi
 done
 find "$stage" -name __pycache__ -prune -exec rm -rf {} +

@@ -26,6 +26,14 @@ def test_carries_the_server_as_a_wheel(archive: Path) -> None:
     assert [name for name in wheels if "/openkes-" in name and name.endswith("-none-any.whl")]
 
 
+@pytest.mark.parametrize(
+    "file",
+    ["monitoring/alerts.yml", "monitoring/grafana-dashboard.json", "playbooks/site.yml", "docs/cli.md", "LICENSE"],
+)
+def test_carries(archive: Path, file: str) -> None:
+    assert file in _names(archive)
+
+
 @pytest.mark.parametrize("folder", ["src", "tests", "molecule", "tools", ".venv", ".git", "docs/adr"])
 def test_leaves_out(archive: Path, folder: str) -> None:
     assert [name for name in _names(archive) if name == folder or name.startswith(f"{folder}/")] == []
