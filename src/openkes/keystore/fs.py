@@ -11,7 +11,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,11 +19,10 @@ from typing import TypeVar
 
 from openkes import names
 from openkes.keystore import KeyExists, KeyNotFound, Page, Status, Unreachable, marker
-from openkes.keystore.marker import sync_folder
+from openkes.keystore.durable import TEMPORARY, clear, sync_folder, temporary_in, written
 from openkes.keystore.paging import page_of
 
 _T = TypeVar("_T")
-_TEMPORARY = ".tmp-"
 _LEFTOVER_AGE = 600.0  # seconds; writing a few hundred bytes takes far less, even on a bad disk
 _HINTS = {
     errno.ENOSPC: "free some space there, then try again",
@@ -61,7 +59,7 @@ class FileStore:
             # What a killed server left half-written. It never had a key's name, so nothing is lost with it.
             # A young one may be another process's that is still writing.
             old = time.time() - _LEFTOVER_AGE
-            leftovers = [e.path for e in entries if e.name.startswith(_TEMPORARY) and e.stat().st_mtime < old]
+            leftovers = [e.path for e in entries if e.name.startswith(TEMPORARY) and e.stat().st_mtime < old]
         for leftover in leftovers:
             Path(leftover).unlink(missing_ok=True)
         # A killed server may have linked a name that is not on the disk yet; from here on it is used.
@@ -75,30 +73,12 @@ class FileStore:
             raise KeyExists(file.name)
         # The folder of an unmounted disk is there and empty: a key must not be made anew in it.
         self._check_folder()
-        with self._written(value) as temporary:
+        with written(self._path, value, self._path) as temporary:
             try:
                 os.link(temporary, file)
             except FileExistsError:
                 raise KeyExists(file.name) from None
             self._sync(file.unlink)
-
-    @contextmanager
-    def _written(self, value: bytes) -> Iterator[Path]:
-        """A synced file with `value` under a name of its own, gone at the end unless it was renamed."""
-        temporary = self._temporary()
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                marker.give(stream.fileno(), self._path)
-                stream.write(value)
-                stream.flush()
-                os.fsync(stream.fileno())
-            yield temporary
-        finally:
-            _clear(temporary)
-
-    def _temporary(self) -> Path:
-        return self._path / f"{_TEMPORARY}{secrets.token_hex(8)}"
 
     def _sync(self, undo: Callable[[], object]) -> None:
         """The folder to the disk; what cannot be made durable is undone. Whoever saw it would use it, and a power cut
@@ -124,16 +104,16 @@ class FileStore:
         self._guard(lambda: self._replace(self._file(name), old, new))
 
     def _replace(self, file: Path, old: bytes, new: bytes) -> None:
-        with self._written(new) as temporary, self._alone():
+        with written(self._path, new, self._path) as temporary, self._alone():
             if self._get(file) != old:
                 raise KeyExists(file.name)
-            kept = self._temporary()
+            kept = temporary_in(self._path)
             os.link(file, kept)
             try:
                 temporary.rename(file)
                 self._sync(lambda: kept.rename(file))
             finally:
-                _clear(kept)
+                clear(kept)
 
     def delete(self, name: str) -> None:
         self._guard(lambda: self._delete(self._file(name)))
@@ -197,9 +177,3 @@ class FileStore:
         except OSError as error:
             hint = _HINTS.get(error.errno or 0, "look at the disk and the system log")
             raise Unreachable(f"key store {self._path}: {error.strerror}; {hint}") from error
-
-
-def _clear(temporary: Path) -> None:
-    """A leftover does no harm and goes with the next start; it must not turn a success into a failure."""
-    with contextlib.suppress(OSError):
-        temporary.unlink()

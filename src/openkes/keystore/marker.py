@@ -13,6 +13,8 @@ import os
 import secrets
 from pathlib import Path
 
+from openkes.keystore.durable import sync_folder, written
+
 _log = logging.getLogger(__name__)
 MARKER = ".openkes"
 
@@ -63,10 +65,10 @@ def mark(folder: Path) -> str:
     if not found:
         found = secrets.token_hex(8)
         # First the marker: with a witness alone, a start after a crash here would refuse the folder.
-        write_private(folder / MARKER, _document(found), folder)
+        _write(folder / MARKER, _document(found), folder)
     if not _read(witness_of(folder)):
         try:
-            write_private(witness_of(folder), _document(found), folder)
+            _write(witness_of(folder), _document(found), folder)
         except OSError as error:
             _log.warning(
                 "cannot remember the key store in %s: %s; an emptied folder would not be noticed",
@@ -94,32 +96,8 @@ def _read(file: Path) -> str:
     return store
 
 
-def write_private(file: Path, data: bytes, folder: Path) -> None:
-    """Durably and as a whole, mode 0600, owned by the owner of `folder`. OSError."""
-    temporary = file.parent / f".tmp-{secrets.token_hex(8)}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            give(stream.fileno(), folder)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+def _write(file: Path, data: bytes, folder: Path) -> None:
+    """Durably and as a whole, for the owner of `folder`. OSError."""
+    with written(file.parent, data, folder) as temporary:
         temporary.rename(file)
-    finally:
-        temporary.unlink(missing_ok=True)
     sync_folder(file.parent)
-
-
-def give(descriptor: int, folder: Path) -> None:
-    """Root writes for the owner of the folder: a restore by root must not leave files that the server cannot read."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
-
-
-def sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,7 +17,7 @@ import msgspec
 from openkes.crypto.sealing import NONCE_SIZE, SALT_SIZE, CannotUnseal, Scrypt, is_sealed, seal, unseal
 from openkes.errors import OperatorError
 from openkes.keystore import KeyStore
-from openkes.keystore.marker import give, sync_folder
+from openkes.keystore.durable import sync_folder, written
 from openkes.keystore.sealed import PURPOSE
 
 NAME = ".seal"
@@ -148,18 +148,10 @@ def _check_opens(file: Path, key: bytes, name: str, value: bytes, source: str) -
 
 def _write(file: Path, content: bytes) -> bool:
     """Whole, durable, mode 0600, of the folder's owner; False when there is one already."""
-    temporary = file.with_name(f".tmp-{secrets.token_hex(8)}")  # a name that the fs store sweeps
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            give(stream.fileno(), file.parent)
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.link(temporary, file)  # and not a rename: a second seal must never replace the first
+        with written(file.parent, content, file.parent) as temporary:
+            os.link(temporary, file)  # and not a rename: a second seal must never replace the first
     except FileExistsError:
         return False
-    finally:
-        temporary.unlink(missing_ok=True)
     sync_folder(file.parent)
     return True
