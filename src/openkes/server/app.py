@@ -81,15 +81,16 @@ def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
     def view(name: str = "") -> Response:
         g.route = spec.name
         routes.check_method(spec, request.method)
-        route = state.settings.api.get(spec.path)
+        settings = state.settings  # a reload meanwhile changes nothing for this request
+        route = settings.api.get(spec.path)
         peer = request.environ["openkes.peer"] = proxy.caller(
-            state.settings.proxy, request, state.client_authority, route is not None and route.skip_auth
+            settings.proxy, request, state.client_authority, route is not None and route.skip_auth
         )
-        guard.check(state.settings, spec, spec.path + name, peer)
+        guard.check(settings, spec, spec.path + name, peer)
         state.may_begin(spec.name)
         body = routes.check_size(spec, request.get_data(cache=False))
         call = routes.Call(state, peer, name, body)
-        limit = system.timeout(spec, state.settings.api.get(spec.path))
+        limit = system.timeout(spec, route)
         answer = deadline.run(lambda: handler(call), limit) if limit else handler(call)
         if limit and isinstance(answer, Subscription):
             answer.end_after(limit)

@@ -41,21 +41,22 @@ def create_door(state: State) -> Door:
         if route is None or not names.is_valid(name):
             return None
         key = keys.peek(name)
+        settings = state.settings  # a reload meanwhile changes nothing for this request
         # Whom a proxy speaks for stands in a header, which only the Flask door sees.
-        if key is None or peer.identity in state.settings.proxy.identities:
+        if key is None or peer.identity in settings.proxy.identities:
             return None
         begin = clock()
         spec, handler = route
         try:
             routes.check_method(spec, method)
-            guard.check(state.settings, spec, path, peer)
+            guard.check(settings, spec, path, peer)
             status, answer = 200, handler(name, key, routes.check_size(spec, body))
         except Exception as error:  # the outermost edge of this door: an answer and an audit line, whatever happens
             if isinstance(error, APIError) and error.code is Code.NOT_AUTHENTIC and not keys.is_fresh(name):
                 return None  # the store may know a newer version
             status, answer = failures.answer(error, path)
         who = peer.identity
-        policy = state.settings.identities.get(who, "")
+        policy = settings.identities.get(who, "")
         refusal = state.record(
             spec.name,
             Record(now(), peer.address, method, path, who, status, clock() - begin, new_id(), policy, name),
