@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo demo-stop test lint setup setup-test engine collection clean
+.PHONY: demo demo-stop test lint setup engine collection clean
 
 demo:
 	tools/demo.sh
