@@ -50,6 +50,20 @@ def test_a_half_written_file_of_a_killed_server_is_cleared(folder: Path) -> None
     assert sorted(file.name for file in folder.iterdir()) == [".openkes", young.name, "key"]
 
 
+def test_another_process_that_writes_while_the_store_is_opened_does_no_harm(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FileStore(folder).create("key", b"entry")
+    (folder / ".tmp-0123456789abcdef").write_bytes(b"ent")
+
+    def finished(temporary: Path) -> os.stat_result:
+        os.unlink(temporary)
+        return os.stat(temporary, follow_symlinks=False)
+
+    monkeypatch.setattr(Path, "lstat", finished)
+    assert FileStore(folder).get("key") == b"entry"
+
+
 def test_foreign_files_are_not_keys_and_stay(folder: Path) -> None:
     folder.mkdir()
     (folder / "README.txt").write_text("hello")

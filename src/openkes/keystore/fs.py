@@ -56,12 +56,14 @@ class FileStore:
         if self._initialise:
             self._id = marker.mark(self._path)
         with os.scandir(self._path) as entries:
+            temporaries = [Path(entry.path) for entry in entries if entry.name.startswith(TEMPORARY)]
+        old = time.time() - _LEFTOVER_AGE
+        for temporary in temporaries:
             # What a killed server left half-written. It never had a key's name, so nothing is lost with it.
-            # A young one may be another process's that is still writing.
-            old = time.time() - _LEFTOVER_AGE
-            leftovers = [e.path for e in entries if e.name.startswith(TEMPORARY) and e.stat().st_mtime < old]
-        for leftover in leftovers:
-            Path(leftover).unlink(missing_ok=True)
+            # A young one may be another process's that is still writing; it can end, and take it away, at any moment.
+            with contextlib.suppress(FileNotFoundError):
+                if temporary.lstat().st_mtime < old:
+                    temporary.unlink()
         # A killed server may have linked a name that is not on the disk yet; from here on it is used.
         sync_folder(self._path)
 
