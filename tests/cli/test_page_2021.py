@@ -51,4 +51,4 @@ def test_the_page(tmp_path: Path) -> None:
     assert status.startswith("https://127.0.0.1:7373  up ")
     assert rest == ["my-master-key", "server ended with 0"]
     assert "created key my-master-key" in done.stderr
-    assert "keys are gone when this process ends" in done.stderr
+    assert "keys are gone when the server ends" in done.stderr

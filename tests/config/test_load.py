@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from openkes.config.keystores.fs import FSSettings
+from openkes.config.keystores.memory import MemorySettings
 from openkes.config.load import load
 from openkes.config.node import ConfigError
-from openkes.config.schema import FSSettings, MemorySettings
 
 ID = "a" * 64
 OTHER = "b" * 64

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from openkes.config import seal
+from openkes.config.keystores.fs import FSSettings
 from openkes.config.load import load_keystore
 from openkes.config.node import ConfigError
-from openkes.config.schema import FSSettings, Seal, SealSource
+from openkes.config.schema import Seal, SealSource
 from openkes.config.stores import open_store
 from openkes.crypto import entry
 from openkes.errors import OperatorError

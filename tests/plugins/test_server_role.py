@@ -9,8 +9,9 @@ import jinja2
 import pytest
 import yaml
 
+from openkes.config.keystores.fs import FSSettings
 from openkes.config.load import load
-from openkes.config.schema import Audit, FSSettings, Seal, SealSource
+from openkes.config.schema import Audit, Seal, SealSource
 from tests.plugins import conftest
 from tests.servers import make_identity
 

@@ -70,7 +70,6 @@ def create(
     """
     from openkes.backup import age, document  # noqa: PLC0415
     from openkes.config.load import load_lasting  # noqa: PLC0415
-    from openkes.config.stores import describe  # noqa: PLC0415
 
     if bool(recipients) == (passphrase_file is not None):
         raise click.UsageError("give --recipient or --passphrase-file: a backup is never written in the open")
@@ -83,7 +82,7 @@ def create(
     made = document.make(
         found.entries,
         created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        source=f"{describe(settings)} on {socket.gethostname()}",
+        source=f"{settings.describe()} on {socket.gethostname()}",
         made_by=f"openkes {__version__}",
     )
     content = document.encode(made)
@@ -170,13 +169,12 @@ def _passphrase(file: Path) -> Passphrase:
 
 def _collect(settings: KeyStoreSettings) -> Collected:
     from openkes.backup.collect import collect  # noqa: PLC0415
-    from openkes.config.schema import FSSettings  # noqa: PLC0415
     from openkes.config.stores import open_store  # noqa: PLC0415
     from openkes.keystore import Unreachable  # noqa: PLC0415
 
-    if isinstance(settings, FSSettings) and not settings.path.is_dir():
+    if absent := settings.absent():
         # Opening would make it: the backup of a store that is gone must not look like that of an empty one.
-        raise OperatorError(f"{settings.path} is not a folder", "keystore.fs.path names the folder of the keys")
+        raise OperatorError(absent, settings.hint)
     with closing(open_store(settings, initialise=False)) as store:
         try:
             found = collect(store)

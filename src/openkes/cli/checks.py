@@ -6,8 +6,8 @@ import stat
 from datetime import UTC, datetime
 
 from openkes.config import tls
-from openkes.config.schema import Config, KeyStoreSettings, MemorySettings
-from openkes.config.stores import describe, open_store
+from openkes.config.schema import Config, KeyStoreSettings
+from openkes.config.stores import open_store
 from openkes.errors import OperatorError
 from openkes.front import TLSFiles, TLSFilesError
 from openkes.front.tls import check as check_files
@@ -32,13 +32,12 @@ def check(config: Config) -> list[str]:
 
 def check_store(settings: KeyStoreSettings) -> str:
     """Log in and try out every permission with a key of its own; returns what was found. OperatorError."""
-    if isinstance(settings, MemorySettings):
-        return "memory: keys are gone when the server stops"
-    if not settings.path.is_dir():
+    if not settings.lasting:
+        return settings.describe()
+    if settings.absent():
         # The server makes it with its own user as owner; a check by root must not come first.
-        if not settings.path.parent.is_dir():
-            raise OperatorError(f"keystore.fs.path: {settings.path.parent} is not a folder", "make it, or mount it")
-        return f"folder {settings.path}: is made when the server starts"
+        settings.check_absent()
+        return f"{settings.describe()}: is made when the server starts"
     store = open_store(settings, initialise=False)
     try:
         probe(store)
@@ -46,7 +45,7 @@ def check_store(settings: KeyStoreSettings) -> str:
         raise OperatorError(str(error), "grant it to the server, then check again") from None
     finally:
         store.close()
-    return f"{describe(settings)}: create, read, list and delete work"
+    return f"{settings.describe()}: create, read, list and delete work"
 
 
 def exposed(config: Config) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from openkes.config.schema import TLS, Config, MemorySettings
+from openkes.config.keystores.memory import MemorySettings
+from openkes.config.schema import TLS, Config
 from openkes.identity import generate_api_key, identity_of_api_key, new_identity
 
 

@@ -12,7 +12,6 @@ import click
 from openkes.cli import output
 from openkes.cli.paths import FILE
 from openkes.config.load import load_lasting
-from openkes.config.schema import FSSettings, KeyStoreSettings
 from openkes.config.stores import open_store
 from openkes.errors import OperatorError
 from openkes.keystore import KeyStore, Unreachable
@@ -60,14 +59,12 @@ def migrate(
         raise click.UsageError("give --merge or -f, not both")
     clash = Clash.REPLACE if force else Clash.KEEP if merge else Clash.FAIL
     old, new = load_lasting(source_file), load_lasting(target_file)
-    if _place(old) == _place(new):
+    if old.place() == new.place():
         raise OperatorError(f"{source_file} and {target_file} name the same key store")
     for file, settings in ((source_file, old), (target_file, new)):
         # Opening would make the folder: of the old store an empty one, and a dry run makes nothing.
-        if isinstance(settings, FSSettings) and not settings.path.is_dir() and (settings is old or dry_run):
-            raise OperatorError(
-                f"{file}: {settings.path} is not a folder", "keystore.fs.path names the folder of the keys"
-            )
+        if (settings is old or dry_run) and (absent := settings.absent()):
+            raise OperatorError(f"{file}: {absent}", settings.hint)
     folder = saved or Path(f"replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     with closing(open_store(old, initialise=False)) as source, closing(open_store(new, not dry_run)) as target:
         failed = _copy(source, target, pattern, clash, None if dry_run else _Saved(folder), json_wanted)
@@ -127,8 +124,3 @@ class _Saved:
     def get(self, name: str) -> bytes:
         assert self._store is not None  # noqa: S101  # `create` comes first
         return self._store.get(name)
-
-
-def _place(settings: KeyStoreSettings) -> object:
-    """Where the entries lie, whatever else is set."""
-    return settings.path.resolve() if isinstance(settings, FSSettings) else settings

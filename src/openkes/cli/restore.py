@@ -61,19 +61,13 @@ def restore(
         raise OperatorError(f"the backup has no key {_listed(absent)}", "kes backup verify --names lists what it has")
     entries = {name: found.entries[name] for name in names} if names else found.entries
     settings = load_lasting(config_file)
-    new = _is_new(settings)
+    new = bool(settings.absent())
     with closing(_open(settings, new, dry_run)) as store:
         plan = _plan(store, entries, merge)
         _carry_out(store, entries, plan, dry_run)
     if new and not dry_run and os.geteuid() == 0:
         # Into a folder that is there root writes for its owner.
         output.hint("the folder was made by root: give it to the server's user (chown -R) before the server starts")
-
-
-def _is_new(settings: KeyStoreSettings) -> bool:
-    from openkes.config.schema import FSSettings  # noqa: PLC0415
-
-    return isinstance(settings, FSSettings) and not settings.path.exists()
 
 
 def _open(settings: KeyStoreSettings, new: bool, dry_run: bool) -> KeyStore:

@@ -19,8 +19,8 @@ from openkes.cli import checks, serve
 from openkes.cli import dev as dev_mode
 from openkes.cli.plain import PlainFormatter
 from openkes.config import load as config_load
-from openkes.config.schema import TLS, Config, FSSettings, Log, MemorySettings
-from openkes.config.stores import describe
+from openkes.config.keystores.memory import MemorySettings
+from openkes.config.schema import TLS, Config, Log
 from openkes.config.values import parse_address
 from openkes.errors import OperatorError
 from openkes.identity import is_identity
@@ -122,11 +122,7 @@ def _banner(config: Config, running: serve.Running) -> list[str]:
         "engine": "compiled engine (HTTP/1.1 and HTTP/2)",
         "python": "pure-Python twin (HTTP/1.1 only): for evaluation; install openkes[engine] for production",
     }[running.front.name]
-    store = (
-        describe(config.keystore)
-        if isinstance(config.keystore, FSSettings)
-        else ("memory: keys are gone when this process ends")
-    )
+    store = config.keystore.describe()
     clients = "signed by a CA" if config.tls.verify_clients else "any certificate, self-signed included"
     audit = "off"
     if config.log.audit:

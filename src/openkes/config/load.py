@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from openkes import api
-from openkes.config import seal, values
+from openkes.config import keystores, values
 from openkes.config.node import ConfigError, Node, read
 from openkes.config.schema import (
     DEFAULT_ADDRESS,
     TLS,
     Audit,
     Config,
-    FSSettings,
     KeyStoreSettings,
     Log,
-    MemorySettings,
     PolicySettings,
     Proxy,
     RouteSettings,
@@ -45,7 +43,7 @@ def load(file: Path) -> Config:
     admin = _admin(keys["admin"]) if "admin" in keys else None
     return Config(
         tls=_tls(keys["tls"], admin),
-        keystore=_keystore(keys["keystore"]),
+        keystore=keystores.settings(keys["keystore"]),
         address=_get(keys, "address", values.address, DEFAULT_ADDRESS),
         admin=admin,
         api=_get(keys, "api", _api, {}),
@@ -63,14 +61,14 @@ def load_keystore(file: Path) -> KeyStoreSettings:
     keys = read(file).section()
     if "keystore" not in keys:
         raise ConfigError(f"{file}: section 'keystore' is missing", _MISSING["keystore"])
-    return _keystore(keys["keystore"])
+    return keystores.settings(keys["keystore"])
 
 
 def load_lasting(file: Path) -> KeyStoreSettings:
     """As `load_keystore`, of a store that outlives its server. ConfigError."""
     settings = load_keystore(file)
-    if isinstance(settings, MemorySettings):
-        raise ConfigError(f"{file} names a memory key store, which lives in its server only", "name a store that lasts")
+    if not settings.lasting:
+        raise ConfigError(f"{file} names a key store that lives in its server only", "name a store that lasts")
     return settings
 
 
@@ -192,7 +190,7 @@ def _audit(keys: dict[str, Node]) -> Audit:
         return Audit()
     node = keys["audit"]
     settings = node.known("output", "file", "mode", "chain", "socket")
-    output = _choice(settings["output"], _OUTPUTS) if "output" in settings else None
+    output = values.choice(settings["output"], _OUTPUTS) if "output" in settings else None
     output = output or ("file" if "file" in settings else "stdout")
     if output == "file" and "file" not in settings:
         raise node.error("'audit.output' is file, and 'audit.file' is missing", "name the file: audit.file")
@@ -201,7 +199,7 @@ def _audit(keys: dict[str, Node]) -> Audit:
             raise settings[setting].error(
                 f"'audit.{setting}' is set, and 'audit.output' is {output}", f"write output: {owner}, or take it out"
             )
-    required = "mode" in settings and _choice(settings["mode"], _MODES) == "required"
+    required = "mode" in settings and values.choice(settings["mode"], _MODES) == "required"
     if required and "log" in keys and not _log(keys["log"]).audit:
         raise settings["mode"].error(
             "'audit.mode' is required, and 'log.audit' is off", "switch log.audit on, or write mode: best-effort"
@@ -215,13 +213,6 @@ def _audit(keys: dict[str, Node]) -> Audit:
     )
 
 
-def _choice(node: Node, choices: tuple[str, ...]) -> str:
-    text = node.text()
-    if text not in choices:
-        raise node.error(f"'{node.path}' is '{text}'", f"write one of: {', '.join(choices)}")
-    return text
-
-
 def _deletion(node: Node) -> float:
     keys = node.known("wait")
     return _get(keys, "wait", values.duration, DEFAULT_WAIT)
@@ -232,16 +223,3 @@ def _key(node: Node) -> str:
     if "name" not in keys:
         raise node.error(f"'{node.path}' has no name", "write: - name: my-key")
     return values.name(keys["name"])
-
-
-def _keystore(node: Node) -> KeyStoreSettings:
-    keys = node.known("fs", "memory")
-    if len(keys) != 1:
-        raise node.error(f"'keystore' names {len(keys)} stores", "name exactly one: fs or memory")
-    if "memory" in keys:
-        keys["memory"].known()
-        return MemorySettings()
-    fs = keys["fs"].known("path", "seal")
-    if "path" not in fs:
-        raise keys["fs"].error("'keystore.fs.path' is missing", "name the folder of the keys")
-    return FSSettings(values.path(fs["path"]), seal.settings(fs["seal"]) if "seal" in fs else None)

@@ -43,6 +43,10 @@ class Node:
             isinstance(self._node, yaml.ScalarNode) and self._node.value in ("", "~", "null") and not self._node.style
         )
 
+    @property
+    def is_scalar(self) -> bool:
+        return isinstance(self._node, yaml.ScalarNode)
+
     def text(self) -> str:
         """The scalar, with `${VAR}` replaced."""
         if not isinstance(self._node, yaml.ScalarNode):
@@ -66,6 +70,13 @@ class Node:
             raise self.error(f"'{self.path}' needs a list: lines that start with '- '")
         for i, child in enumerate(self._node.value):
             yield Node(self._file, child, f"{self.path}[{i}]")
+
+    def one_or_more(self) -> Iterator[Node]:
+        """A single value, or the values of a list."""
+        if self.is_scalar and not self.is_empty:
+            yield self
+        else:
+            yield from self.items()
 
     def section(self) -> dict[str, Node]:
         """Keys and values of a mapping; an empty value is an empty mapping. A key twice is an error."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import ClassVar
 
+from openkes.keystore import KeyStore
 from openkes.keystore.cache import Expiry
 from openkes.keystore.lifecycle import DEFAULT_WAIT
 from openkes.policy import Policy
@@ -70,11 +74,6 @@ class Audit:
         return {"file": str(self.file), "stdout": "standard output", "syslog": "syslog"}[self.output]
 
 
-@dataclass(frozen=True, slots=True)
-class MemorySettings:
-    """Keys are gone when the server stops."""
-
-
 class SealSource(Enum):
     """Members as they are written in the file."""
 
@@ -91,15 +90,34 @@ class Seal:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
-class FSSettings:
-    """`seal` None: entries are kept plain."""
+class KeyStoreSettings(ABC):
+    """What `keystore:` says of one kind of store; a frozen dataclass each, of which equal ones mean the same store.
 
-    path: Path
-    seal: Seal | None = None
+    `lasting`: keys outlive the server. `hint`: what to look at when the store cannot be opened."""
 
+    lasting: ClassVar[bool] = True
+    hint: ClassVar[str] = ""
 
-KeyStoreSettings = MemorySettings | FSSettings
+    @abstractmethod
+    def open(self, initialise: bool = True) -> KeyStore:
+        """The store, to be closed by the caller. `initialise` False: only look, make nothing. Unreachable,
+        OperatorError, OSError."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """For people, without secrets: `folder /var/lib/kes, sealed`."""
+
+    def place(self) -> Hashable:
+        """Where the entries lie, whatever else is set."""
+        return self
+
+    def absent(self) -> str:
+        """What is not there yet, and `open` would make; "" for a store that is there."""
+        return ""
+
+    def check_absent(self) -> None:
+        """OperatorError if what is `absent` cannot be made either."""
+        return
 
 
 @dataclass(frozen=True, slots=True)

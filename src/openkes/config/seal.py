@@ -6,13 +6,13 @@ A key is 32 random bytes, raw, in hex or in base64. Must not know how values are
 from __future__ import annotations
 
 import binascii
-import os
 from base64 import b64decode
 from pathlib import Path
 
 from openkes.config import values
 from openkes.config.node import Node
 from openkes.config.schema import Seal, SealSource
+from openkes.config.secret import credential
 from openkes.config.secret_files import first_line, read_private
 from openkes.crypto.sealing import KEY_SIZE
 from openkes.errors import OperatorError
@@ -46,27 +46,10 @@ def secret(seal: Seal) -> Secret:
             return SealKey(_key(read_private(Path(seal.where), source), source), source)
         case SealSource.CREDENTIAL:
             source = f"the credential {seal.where} (keystore.fs.seal.key.credential)"
-            return SealKey(_key(_credential(seal.where, source), source), source)
+            return SealKey(_key(credential(seal.where, source), source), source)
         case SealSource.PASSPHRASE_FILE:
             source = f"{seal.where} (keystore.fs.seal.key.passphrase_file)"
             return Passphrase(first_line(read_private(Path(seal.where), source), source), source)
-
-
-def _credential(name: str, source: str) -> bytes:
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not folder:
-        raise OperatorError(
-            f"cannot read {source}: CREDENTIALS_DIRECTORY is not set",
-            f"systemd sets it for a unit with LoadCredential={name}:FILE or LoadCredentialEncrypted=; by hand, "
-            "name the key as keystore.fs.seal.key.file",
-        )
-    try:
-        # systemd vouches for its mode; it is in memory and the unit's alone.
-        return (Path(folder) / name).read_bytes()
-    except OSError as error:
-        raise OperatorError(
-            f"cannot read {source}: {error.strerror}", f"add LoadCredential={name}:FILE to the unit"
-        ) from None
 
 
 def _key(data: bytes, source: str) -> bytes:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from openkes import names
 from openkes.config.node import Node
@@ -64,6 +67,62 @@ def identity(node: Node) -> str:
             f"'{node.path}' is not an identity (64 hex digits)", "print one with: kes identity of CERTIFICATE"
         )
     return text.lower()
+
+
+def text(node: Node) -> str:
+    """Any text but none at all."""
+    value = node.text()
+    if not value:
+        raise node.error(f"'{node.path}' is empty")
+    return value
+
+
+def choice(node: Node, choices: Iterable[str]) -> str:
+    """One of `choices`, as they are written."""
+    value = node.text()
+    if value not in (known := list(choices)):
+        raise node.error(f"'{node.path}' is '{value}'", f"write one of: {', '.join(known)}")
+    return value
+
+
+def integer(node: Node, least: int, most: int) -> int:
+    """Decimal digits, from `least` to `most`."""
+    value = node.text()
+    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+        raise node.error(f"'{node.path}' is '{value}'", f"write a number from {least} to {most}")
+    return int(value)
+
+
+def url(node: Node) -> str:
+    """`https://HOST[:PORT][/PATH]` without a slash at its end; http is for servers on this machine only."""
+    value = node.text()
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port  # both can raise
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("https", "http") or parts.username or parts.query or parts.fragment:
+        raise node.error(f"'{node.path}' is '{value}'", "write a URL like https://kms.example.com:8200")
+    if parts.scheme == "http" and not _is_here(host):
+        raise node.error(
+            f"'{node.path}' is '{value}': keys would cross the network in the clear", "write https://, not http://"
+        )
+    return value.rstrip("/")
+
+
+def urls(node: Node) -> tuple[str, ...]:
+    """One URL or a list of them, of servers that hold the same."""
+    found = tuple(dict.fromkeys(url(item) for item in node.one_or_more()))
+    if not found:
+        raise node.error(f"'{node.path}' is empty", "write a URL, or a list of them")
+    return found
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def path(node: Node) -> Path:

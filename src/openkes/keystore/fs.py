@@ -51,6 +51,8 @@ class FileStore:
     def _open(self) -> None:
         self._id = marker.check(self._path)
         if not self._path.is_dir():
+            if self._path.exists():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             self._path.mkdir(mode=0o700)
             sync_folder(self._path.parent)
         if self._initialise:
