@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from openkes.config.schema import Audit
-from openkes.server.audit import AuditLog, Record, new_id
+from openkes.server.audit import AuditLog, Record, log, new_id
 
 
 def settings(file: Path) -> Audit:
@@ -58,41 +59,102 @@ def test_a_line_is_one_line_whatever_the_path(path: str) -> None:
 
 
 def test_lines_are_written_in_order(tmp_path: Path) -> None:
-    log = AuditLog(settings(tmp_path / "audit.jsonl"))
+    audit = AuditLog(settings(tmp_path / "audit.jsonl"))
     for i in range(2000):
-        log.append(record(f"/{i}"))
-    log.close()
+        audit.append(record(f"/{i}").line())
+    audit.close()
     lines = (tmp_path / "audit.jsonl").read_text().splitlines()
     assert [json.loads(line)["request"]["path"] for line in lines] == [f"/{i}" for i in range(2000)]
-    assert log.lines == 2000
+    assert audit.lines == 2000
+
+
+def test_no_line_is_left_when_callers_come_and_go(tmp_path: Path) -> None:
+    """Each round finds the writing thread asleep, waking, or at work."""
+    audit = AuditLog(settings(tmp_path / "audit.jsonl"))
+
+    def call(number: int) -> None:
+        for i in range(50):
+            audit.append(record(f"/{number}/{i}").line())
+            if i % (number + 2) == 0:
+                audit.flush()
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    audit.flush()
+    lines = (tmp_path / "audit.jsonl").read_text().splitlines()
+    paths = [json.loads(line)["request"]["path"] for line in lines]
+    for number in range(4):
+        assert [path for path in paths if path.startswith(f"/{number}/")] == [f"/{number}/{i}" for i in range(50)]
+    audit.close()
+
+
+def test_callers_wait_when_too_many_lines_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "QUEUE", 4)
+    audit = AuditLog(settings(tmp_path / "audit.jsonl"))
+    stuck, go, write = threading.Event(), threading.Event(), os.write
+
+    def slow(descriptor: int, data: bytes) -> int:
+        stuck.set()
+        assert go.wait(60)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", slow)
+    appended: list[int] = []
+    caller = threading.Thread(target=lambda: [audit.append(record().line()) and appended.append(i) for i in range(30)])
+    caller.start()
+    assert stuck.wait(60)
+    caller.join(0.05)
+    assert caller.is_alive()
+    assert len(appended) <= 2 * 4  # in the write that is stuck, and behind it
+    go.set()
+    caller.join(60)
+    audit.close()
+    assert audit.lines == 30
+
+
+def test_an_internal_error_does_not_end_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    audit = AuditLog(settings(tmp_path / "audit.jsonl"))
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "write", lambda *_: None)
+        audit.append(record().line())
+        audit.flush()
+    audit.append(record("/after").line())
+    audit.close()
+    assert "audit log: internal error; 1 lines are lost" in [r.message for r in caplog.records]
+    assert "/after" in (tmp_path / "audit.jsonl").read_text()
 
 
 def test_reopen_after_rotation(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
-    log = AuditLog(settings(file))
-    log.append(record("/old"))
-    log.flush()
+    audit = AuditLog(settings(file))
+    audit.append(record("/old").line())
+    audit.flush()
     file.rename(tmp_path / "audit.jsonl.1")
-    log.reopen(settings(file))
-    log.append(record("/new"))
-    log.close()
+    audit.reopen(settings(file))
+    audit.append(record("/new").line())
+    audit.close()
     assert "/old" in (tmp_path / "audit.jsonl.1").read_text()
     assert "/new" in file.read_text()
 
 
 def test_a_reopen_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
-    log = AuditLog(settings(tmp_path / "audit.jsonl"))
+    audit = AuditLog(settings(tmp_path / "audit.jsonl"))
     with pytest.raises(OSError, match="No such file"):
-        log.reopen(settings(tmp_path / "no" / "audit.jsonl"))
-    log.append(record())
-    log.close()
+        audit.reopen(settings(tmp_path / "no" / "audit.jsonl"))
+    audit.append(record().line())
+    audit.close()
     assert (tmp_path / "audit.jsonl").read_text().count("\n") == 1
 
 
 def test_a_full_disk_is_reported_once_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = AuditLog(settings(tmp_path / "audit.jsonl"))
+    audit = AuditLog(settings(tmp_path / "audit.jsonl"))
     write = os.write
 
     def full(*_: object) -> int:
@@ -100,15 +162,15 @@ def test_a_full_disk_is_reported_once_and_counted(
 
     monkeypatch.setattr(os, "write", full)
     for _ in range(2):
-        log.append(record())
-        log.flush()
+        audit.append(record().line())
+        audit.flush()
     monkeypatch.setattr(os, "write", write)
-    log.append(record())
-    log.close()
+    audit.append(record().line())
+    audit.close()
     assert [r.message for r in caplog.records if r.levelname == "ERROR"] == [
         f"audit log {tmp_path}/audit.jsonl: No space left on device; lines are lost until this is mended"
     ]
-    assert (log.failures, log.lines) == (2, 1)
+    assert (audit.failures, audit.lines) == (2, 1)
 
 
 def test_the_file_is_not_for_everybody(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from openkes.server.audit.syslog import SyslogSink
 from openkes.server.audit.verify import verify
 
 
-def record(path: str = "/v1/status") -> Record:
-    return Record(1_500_000_000, "192.0.2.1:1234", "GET", path, "a" * 64, 200, 0.0015)
+def made(path: str = "/v1/status") -> bytes:
+    return Record(1_500_000_000, "192.0.2.1:1234", "GET", path, "a" * 64, 200, 0.0015).line()
 
 
 @contextmanager
@@ -144,7 +144,7 @@ def test_required_lines_are_there_when_append_returns(tmp_path: Path) -> None:
     file = tmp_path / "audit"
     log = AuditLog(Audit("file", file, required=True, chain=True))
     for i in range(3):
-        assert log.append(record(f"/{i}"))
+        assert log.append(made(f"/{i}"))
         assert len(file.read_bytes().splitlines()) == i + 1
     log.close()
 
@@ -152,11 +152,11 @@ def test_required_lines_are_there_when_append_returns(tmp_path: Path) -> None:
 def test_required_says_no_and_recovers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "audit"
     log = AuditLog(Audit("file", file, required=True, chain=True))
-    assert log.append(record())
+    assert log.append(made())
     with room(file.stat().st_size + 100):
-        assert [log.append(record()) for _ in range(3)] == [False] * 3
+        assert [log.append(made()) for _ in range(3)] == [False] * 3
         assert log.refusing
-    assert log.append(record("/after"))
+    assert log.append(made("/after"))
     assert not log.refusing
     log.close()
     assert (log.lines, log.failures) == (2, 3)
@@ -172,11 +172,11 @@ def test_required_says_no_and_recovers(tmp_path: Path, caplog: pytest.LogCapture
 def test_a_torn_line_that_cannot_be_cut_is_one_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "audit"
     log = AuditLog(Audit("file", file, required=True, chain=True))
-    log.append(record())
+    log.append(made())
     with monkeypatch.context() as patch, room(file.stat().st_size + 100):
         patch.setattr(FileSink, "_cut", lambda *_: False)
-        assert not log.append(record())
-    assert log.append(record())
+        assert not log.append(made())
+    assert log.append(made())
     log.close()
     assert verify([file]).findings == [f"{file}:2: is torn, or no audit line"]
 
@@ -185,9 +185,9 @@ def test_best_effort_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "audit"
     log = AuditLog(Audit("file", file, chain=True))
     with room(2_000):
-        assert all(log.append(record()) for _ in range(100))
+        assert all(log.append(made()) for _ in range(100))
         log.flush()
-    log.append(record())
+    log.append(made())
     log.close()
     report = verify([file])
     assert (report.findings, report.lines, report.lost) == ([], log.lines, log.failures)
@@ -199,9 +199,9 @@ def test_a_reload_changes_the_mode_and_keeps_the_chain(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
     log = AuditLog(Audit("file", first, chain=True))
     for _ in range(5):
-        log.append(record())
+        log.append(made())
     log.reopen(Audit("file", second, required=True, chain=True))
-    assert log.append(record())
+    assert log.append(made())
     assert len(second.read_bytes().splitlines()) == 1
     log.close()
     report = verify([first, second])
@@ -211,7 +211,7 @@ def test_a_reload_changes_the_mode_and_keeps_the_chain(tmp_path: Path) -> None:
 def test_after_close_nothing_is_accepted(tmp_path: Path) -> None:
     log = AuditLog(Audit("file", tmp_path / "audit", required=True))
     log.close()
-    assert not log.append(record())
+    assert not log.append(made())
 
 
 # --- syslog ---
@@ -263,7 +263,7 @@ def test_syslog_gets_facility_tag_and_line(tmp_path: Path, listen: Callable[[], 
     syslog = listen()
     log = AuditLog(Audit("syslog", required=True, syslog=str(tmp_path / "log")))
     for i in range(3):
-        assert log.append(record(f"/{i}"))
+        assert log.append(made(f"/{i}"))
     log.close()
     for i in range(3):
         head, _, line = syslog.message().partition(b": ")
@@ -286,12 +286,12 @@ def test_syslog_that_was_restarted_is_found_again(tmp_path: Path, listen: Callab
 def test_syslog_that_is_gone_refuses_and_recovers(tmp_path: Path, listen: Callable[[], Syslog]) -> None:
     old = listen()
     log = AuditLog(Audit("syslog", required=True, syslog=str(tmp_path / "log")))
-    assert log.append(record("/one"))
+    assert log.append(made("/one"))
     old.message()
     old.close()
-    assert not log.append(record("/two"))
+    assert not log.append(made("/two"))
     new = listen()
-    assert log.append(record("/three"))
+    assert log.append(made("/three"))
     assert b"/three" in new.message()
     log.close()
 
@@ -303,11 +303,11 @@ def test_syslog_that_reads_nothing_is_not_waited_for_twice(
     syslog = listen()
     log = AuditLog(Audit("syslog", required=True, syslog=str(tmp_path / "log")))
     sent = 0
-    while log.append(record(f"/{'x' * 1000}")):
+    while log.append(made(f"/{'x' * 1000}")):
         sent += 1
         assert sent < 100_000
     for _ in range(1_000):  # at 5 s each this test would run into its time limit
-        log.append(record())
+        log.append(made())
     assert syslog.message()
     log.close()
 
@@ -319,6 +319,6 @@ def test_no_syslog_is_an_error_at_the_start(tmp_path: Path) -> None:
 
 def test_standard_output_is_the_process_s_own(capfd: pytest.CaptureFixture[str]) -> None:
     log = AuditLog(Audit(required=True))
-    assert log.append(record("/out"))
+    assert log.append(made("/out"))
     log.close()
     assert "/out" in capfd.readouterr().out

@@ -15,17 +15,16 @@ from openkes.server.audit.chain import digest
 from openkes.server.audit.verify import verify
 
 
-def record(number: int) -> Record:
-    return Record(
-        (1_000 + number) * 10**9, "192.0.2.1:1234", "PUT", f"/v1/key/generate/k{number}", "a" * 64, 200, 0.001
-    )
+def made(number: int) -> bytes:
+    path = f"/v1/key/generate/k{number}"
+    return Record((1_000 + number) * 10**9, "192.0.2.1:1234", "PUT", path, "a" * 64, 200, 0.001).line()
 
 
 def write(file: Path, numbers: range) -> AuditLog:
     """A server's life, up to its end."""
     log = AuditLog(Audit("file", file, required=True, chain=True))
     for number in numbers:
-        assert log.append(record(number))
+        assert log.append(made(number))
     log.close()
     return log
 
@@ -131,7 +130,7 @@ def test_lines_of_two_lives_that_changed_places(file: Path) -> None:
 
 def test_a_line_without_chain_in_between(file: Path) -> None:
     lines = lines_of(file)
-    assert found(file, [*lines[:5], record(99).line() + b"\n", *lines[5:]])[0].startswith("6: has no chain")
+    assert found(file, [*lines[:5], made(99) + b"\n", *lines[5:]])[0].startswith("6: has no chain")
 
 
 def test_a_new_chain_in_between(file: Path, tmp_path: Path) -> None:
@@ -195,7 +194,7 @@ def rotated(tmp_path: Path) -> list[Path]:
         if i in (4, 8):
             file.rename(tmp_path / ("audit.jsonl.2" if i == 4 else "audit.jsonl.1"))
             log.reopen(settings)
-        log.append(record(i))
+        log.append(made(i))
     log.close()
     return [tmp_path / "audit.jsonl.2", tmp_path / "audit.jsonl.1", file]
 
@@ -239,7 +238,7 @@ def test_an_older_file_that_is_not_named_is_a_note(rotated: list[Path]) -> None:
 
 def test_lines_from_before_the_chain_are_a_note(tmp_path: Path) -> None:
     file = tmp_path / "audit"
-    file.write_bytes(b"".join(record(i).line() + b"\n" for i in range(3)))
+    file.write_bytes(b"".join(made(i) + b"\n" for i in range(3)))
     write(file, range(3, 6))
     report = verify([file])
     assert report.findings == []
@@ -250,7 +249,7 @@ def test_lines_from_before_the_chain_are_a_note(tmp_path: Path) -> None:
 
 def test_a_log_without_chain_is_not_accepted(tmp_path: Path) -> None:
     file = tmp_path / "audit"
-    file.write_bytes(record(1).line() + b"\n")
+    file.write_bytes(made(1) + b"\n")
     assert "audit.chain off" in verify([file]).findings[0]
 
 
@@ -259,7 +258,7 @@ def test_two_processes_on_one_file(tmp_path: Path) -> None:
     settings = Audit("file", file, required=True, chain=True)
     logs = [AuditLog(settings), AuditLog(settings)]
     for i in range(20):
-        logs[i % 3 % 2].append(record(i))
+        logs[i % 3 % 2].append(made(i))
     for log in logs:
         log.close()
     report = verify([file])

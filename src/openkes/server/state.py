@@ -77,14 +77,16 @@ class State:
         """One request is over: write it down, count it, and show it to whoever listens.
 
         AUDIT_FAILED is what must be answered instead: the line is required and could not be written."""
-        if not self.audit.append(record) and record.status == 200 and route in _NEED_A_LINE:
+        shown = self.audit_lines.wanted
+        line = record.line() if shown or self.audit.wanted else b""
+        if not self.audit.append(line) and record.status == 200 and route in _NEED_A_LINE:
             if route in _CHANGES:
                 _log.error("%s by %s is done, and not in the audit log", record.path, record.identity)
             self.metrics.observe(route, Code.AUDIT_FAILED.status, record.duration)
             return APIError(Code.AUDIT_FAILED)
         self.metrics.observe(route, record.status, record.duration)
-        if self.audit_lines.wanted:
-            self.audit_lines.publish(record.line() + b"\n")
+        if shown:
+            self.audit_lines.publish(line + b"\n")
         return None
 
     def may_begin(self, route: str) -> None:

@@ -1,31 +1,40 @@
 """When lines are written: before the answer where the configuration requires it, else soon after.
 
-`best-effort`: lines are queued and written by one thread in batches, so that a slow disk does not hold up answers;
-when the queue is full, callers wait. `required`: the caller writes its line itself, and is told when it could not.
+`best-effort`: lines are gathered for some milliseconds and written by one thread, many at once, so that neither a slow
+disk nor that thread's wish for the interpreter holds up answers; when too many wait, callers wait. `required`: the
+caller writes its line itself, and is told when it could not.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
+import time
+from collections import deque
 
 from openkes.config.schema import Audit
-from openkes.server.audit.record import Record
 from openkes.server.audit.writer import Writer
 
 _log = logging.getLogger("openkes.server.audit")
-QUEUE = 65_536  # lines: some seconds of full load, about 20 MB
+QUEUE = 65_536  # lines: some seconds of full load, about 30 MB
 BATCH = 512  # lines in one write
+#: Seconds. A thread that takes every line as it comes wants the interpreter, and a system call, for each of them.
+GATHER = 0.005
 
 
 class AuditLog:
     """One per process, whatever is reloaded: the chain goes on. OSError when the output cannot be opened."""
 
+    wanted = True
+
     def __init__(self, settings: Audit) -> None:
         self.required = settings.required
         self._writer = Writer(settings)
-        self._queue: queue.Queue[Record | threading.Event | None] = queue.Queue(QUEUE)
+        #: Lines; an event where somebody waits for those before it; None at the end.
+        self._queue: deque[bytes | threading.Event | None] = deque()
+        self._idle = False
+        self._wake = threading.Event()
+        self._room = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
@@ -42,17 +51,26 @@ class AuditLog:
         """The line of a call that changes something could probably not be written: better not begin it."""
         return self.required and self._writer.failing
 
-    def append(self, record: Record) -> bool:
-        """False: the line is required and could not be written; the answer must not be sent."""
+    def append(self, line: bytes) -> bool:
+        """A line without its end. False: it is required and could not be written; the answer must not be sent."""
         if self.required:
-            return self._writer.write([record])
-        self._queue.put(record)
+            return self._writer.write([line])
+        if len(self._queue) >= QUEUE:
+            with self._room:
+                self._room.wait_for(lambda: len(self._queue) < QUEUE)
+        self._put(line)
         return True
+
+    def _put(self, item: bytes | threading.Event | None) -> None:
+        self._queue.append(item)
+        # In this order, and the thread's in the other one: either it sees the item, or it is seen to be idle.
+        if self._idle:
+            self._wake.set()
 
     def flush(self, timeout: float = 10.0) -> None:
         """Wait until everything appended so far is written."""
         done = threading.Event()
-        self._queue.put(done)
+        self._put(done)
         done.wait(timeout)
 
     def reopen(self, settings: Audit) -> None:
@@ -62,47 +80,61 @@ class AuditLog:
         self.required = settings.required
 
     def close(self) -> None:
-        self._queue.put(None)
+        self._put(None)
         self._thread.join(10.0)
         self._writer.close()
 
     def _run(self) -> None:
-        item: Record | threading.Event | None = None
         while True:
-            batch: list[Record] = []
-            waiting: list[threading.Event] = []
-            item = self._queue.get()
-            while item is not None:
-                if isinstance(item, threading.Event):
-                    waiting.append(item)
-                else:
-                    batch.append(item)
-                if len(batch) >= BATCH:
-                    break
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
-                    break
+            self._gather()
+            batch, waiting, ended = self._take()
             try:
                 if batch:
                     self._writer.write(batch)
             except Exception:  # nothing may end this thread: callers would wait on a full queue
                 _log.exception("audit log: internal error; %d lines are lost", len(batch))
+            with self._room:
+                self._room.notify_all()
             for event in waiting:
                 event.set()
-            if item is None:
+            if ended:
                 return
+
+    def _gather(self) -> None:
+        """Wait for the first line, then for more; not at all when there are enough."""
+        self._idle = True
+        if not self._queue:
+            self._wake.wait()
+            self._wake.clear()
+        self._idle = False
+        if len(self._queue) < BATCH:
+            time.sleep(GATHER)
+
+    def _take(self) -> tuple[list[bytes], list[threading.Event], bool]:
+        """At most `BATCH` lines, who waits for lines up to there, and whether it was the end."""
+        batch: list[bytes] = []
+        waiting: list[threading.Event] = []
+        while self._queue and len(batch) < BATCH:
+            item = self._queue.popleft()
+            if item is None:
+                return batch, waiting, True
+            if isinstance(item, threading.Event):
+                waiting.append(item)
+            else:
+                batch.append(item)
+        return batch, waiting, False
 
 
 class NoAuditLog:
-    """`log.audit: off`."""
+    """`log.audit: off`. `wanted` False: a line need not be made for it."""
 
+    wanted = False
     lines = 0
     failures = 0
     required = False
     refusing = False
 
-    def append(self, record: Record) -> bool:
+    def append(self, line: bytes) -> bool:
         return True
 
     def flush(self, timeout: float = 10.0) -> None:

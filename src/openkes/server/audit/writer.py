@@ -1,4 +1,4 @@
-"""Records to lines in a sink, counted, chained and with failures said once. Thread-safe."""
+"""Lines to a sink, counted, chained and with failures said once. Thread-safe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import threading
 
 from openkes.config.schema import Audit
 from openkes.server.audit.chain import Chain
-from openkes.server.audit.record import Record
 from openkes.server.audit.sinks import FileSink, NotWritten, Sink, standard_output
 from openkes.server.audit.syslog import SyslogSink
 
@@ -39,11 +38,10 @@ class Writer:
         self.lines = 0
         self.failures = 0
 
-    def write(self, records: list[Record]) -> bool:
+    def write(self, lines: list[bytes]) -> bool:
         """False when not all of them are written."""
-        bodies = [record.line() for record in records]
         with self._lock:
-            linked = self._chain.link(bodies, self._lost, self._sink.last) if self._chained else bodies
+            linked = self._chain.link(lines, self._lost, self._sink.last) if self._chained else lines
             try:
                 self._sink.write(linked, 0.0 if self.failing else PATIENCE)
             except NotWritten as error:
