@@ -1,23 +1,29 @@
 """Keys in memory, parsed, in front of a key store.
 
-Owns how long a key may be served without asking the store, and one fetch per key at a time. A key enters only by
-being read from the store. Must not know policies, HTTP, or how keys come and go (`lifecycle` does).
+Owns how long a key may be served without asking the store, and one fetch per key at a time: who wants the same key
+meanwhile waits for it and shares what it brings, its failure too. A key enters only by being read from the store.
+Must not know policies, HTTP, how keys come and go (`lifecycle` does), nor how one finds out that the store is away.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from openkes.crypto import entry
 from openkes.crypto.entry import Key
 from openkes.keystore import KeyNotFound, KeyStore, Unreachable
+from openkes.keystore.turns import Turns
 
 #: Seconds. What does not open is tried again with the store's key if memory is older: a bound on what bad ciphertexts
 #: can cost the store.
 FRESH = 0.1
+#: Seconds from a failed fetch to the next one of the same key, while the key in memory will do.
+RETRY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +38,30 @@ class Expiry:
 
 @dataclass(slots=True)
 class _Cached:
+    """`failed`: when the last fetch failed, None when it did not. Times as of the cache's clock."""
+
     key: Key
     fetched: float
     used: float
+    failed: float | None = None
+
+
+class _Fetch:
+    """One reading of a key, and all who wait for it. `begin`: not before that was the store asked."""
+
+    __slots__ = ("begin", "done", "error", "key")
+
+    def __init__(self, begin: float) -> None:
+        self.begin = begin
+        self.done = threading.Event()
+        self.key: Key | None = None
+        self.error: BaseException | None = None
+
+    def result(self) -> Key:
+        self.done.wait()
+        if self.key is None:
+            raise self.error or RuntimeError("a fetch ended without a result")
+        return self.key
 
 
 class KeyCache:
@@ -44,12 +71,16 @@ class KeyCache:
         self, store: KeyStore, expiry: Expiry | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.store = store
-        self.expiry = expiry or Expiry()
+        self.away = False
+        #: Told of every key that was read from the store, in its turn; None: there is no such entry.
+        self.seen: Callable[[str, Key | None], None] = lambda name, key: None
         self._clock = clock
         self._cached: dict[str, _Cached] = {}
-        # One turn per name (a few names share one): a fetch never overlaps another or a change of the same key.
-        self._turns = [threading.Lock() for _ in range(256)]
+        self._fetches: dict[str, _Fetch] = {}
+        self._lock = threading.Lock()  # of `_fetches`; never held while the store is asked
+        self._turns = Turns()
         self._swept = clock()
+        self.expiry = expiry or Expiry()
         self.hits = 0
         self.misses = 0
 
@@ -58,13 +89,35 @@ class KeyCache:
         """How many keys are in memory."""
         return len(self._cached)
 
+    @property
+    def expiry(self) -> Expiry:
+        return self._expiry
+
+    @expiry.setter
+    def expiry(self, expiry: Expiry) -> None:
+        self._expiry = expiry
+        self._set_limits()
+
+    def store_away(self, away: bool) -> None:
+        """Whether the store is known to be unreachable. While it is, `offline` counts and nobody waits for a fetch."""
+        self.away = away
+        self._set_limits()
+        if not away:
+            for cached in list(self._cached.values()):
+                cached.failed = None
+
+    def _set_limits(self) -> None:
+        """What `peek` compares with, so that it has nothing to compute."""
+        self._any = self._expiry.any + (self._expiry.offline if self.away else 0.0)
+        self._unused = math.inf if self.away else self._expiry.unused
+
     def peek(self, name: str) -> Key | None:
         """The key if it may be served from memory. Never blocks on the store."""
         cached = self._cached.get(name)
         if cached is None:
             return None
         now = self._clock()
-        if now - cached.fetched > self.expiry.any or now - cached.used > self.expiry.unused:
+        if now - cached.fetched > self._any or now - cached.used > self._unused:
             return None
         cached.used = now
         self.hits += 1
@@ -76,9 +129,29 @@ class KeyCache:
         if key is not None:
             return key
         self.misses += 1  # counted for the metrics; a rare lost addition between threads does no harm
-        with self.turn(name):
-            # Whoever waited for the turn finds what the one before has fetched.
-            return self.peek(name) or self.fetch(name)
+        cached = self._spare(name)
+        if cached is not None and cached.failed is not None:
+            # The store fails for this key: whoever waited for it again would wait for its time-out.
+            self._try_again(name, cached)
+            return self._used(cached)
+        try:
+            return self._fetched(name)
+        except Unreachable:
+            cached = self._spare(name)
+            if cached is None:
+                raise
+            return self._used(cached)
+
+    def _spare(self, name: str) -> _Cached | None:
+        """What will do while the store is unreachable."""
+        cached = self._cached.get(name)
+        if cached is None or self._clock() - cached.fetched > self._expiry.any + self._expiry.offline:
+            return None
+        return cached
+
+    def _used(self, cached: _Cached) -> Key:
+        cached.used = self._clock()
+        return cached.key
 
     def is_fresh(self, name: str) -> bool:
         """Whether memory holds what the store had a moment ago."""
@@ -87,32 +160,76 @@ class KeyCache:
 
     def newer(self, name: str, than: Key) -> Key | None:
         """The key if the store has another one by now, as when another server rotated it. The store is asked once in
-        `FRESH` seconds at most. KeyNotFound, Unreachable, MalformedEntry."""
-        with self.turn(name):
-            cached = self._cached.get(name)
-            key = cached.key if cached is not None and self.is_fresh(name) else self.fetch(name)
+        `FRESH` seconds at most. KeyNotFound, Unreachable (nobody can say now), MalformedEntry."""
+        since = self._clock() - FRESH
+        cached = self._cached.get(name)
+        key = cached.key if cached is not None and cached.fetched > since else self._fetched(name, since)
         return None if key == than else key
 
-    def turn(self, name: str) -> threading.Lock:
+    def turn(self, name: str) -> AbstractContextManager[None]:
         """Held by whoever fetches or changes the key."""
-        return self._turns[hash(name) % len(self._turns)]
+        return self._turns.of(name)
 
-    def fetch(self, name: str) -> Key:
+    def _fetched(self, name: str, since: float | None = None) -> Key:
+        """What one shared fetch brings; with `since`, one that was begun after that."""
+        while True:
+            with self._lock:
+                fetch = self._fetches.get(name)
+                mine = fetch is None
+                if fetch is None:
+                    # A fetch leaves only after its key is in memory: who comes a moment late finds it there.
+                    key = self.peek(name) if since is None else None
+                    if key is not None:
+                        return key
+                    fetch = self._fetches[name] = _Fetch(self._clock())
+            if mine:
+                self._run(name, fetch)
+            key = fetch.result()
+            if since is None or fetch.begin > since:
+                return key
+
+    def _try_again(self, name: str, cached: _Cached) -> None:
+        """In the background, unless somebody is at it or the last failure was a moment ago."""
+        now = self._clock()
+        if cached.failed is None or now - cached.failed < RETRY:
+            return
+        with self._lock:
+            if name in self._fetches:
+                return
+            fetch = self._fetches[name] = _Fetch(now)
+        threading.Thread(target=self._run, args=(name, fetch), name="fetch", daemon=True).start()
+
+    def _run(self, name: str, fetch: _Fetch) -> None:
+        """Raises nothing: the outcome is the fetch's."""
+        try:
+            with self.turn(name):
+                fetch.key = self._read(name)
+        except BaseException as error:
+            fetch.error = error
+        finally:
+            with self._lock:
+                del self._fetches[name]
+            fetch.done.set()
+
+    def _read(self, name: str) -> Key:
         """From the store, in the caller's turn; what was read is served from now on."""
         begin = self._clock()
         try:
-            key = entry.decode(self.store.get(name), name)
-            if key.deleted_at is not None:
-                raise KeyNotFound(name)
+            value = self.store.get(name)
         except KeyNotFound:
             self.forget(name)
+            self.seen(name, None)
             raise
         except Unreachable:
             cached = self._cached.get(name)
-            if cached is None or begin - cached.fetched > self.expiry.any + self.expiry.offline:
-                raise
-            cached.used = begin
-            return cached.key
+            if cached is not None:
+                cached.failed = self._clock()
+            raise
+        key = entry.decode(value, name)
+        self.seen(name, key)
+        if key.deleted_at is not None:
+            self.forget(name)
+            raise KeyNotFound(name)
         self.serve(name, key, begin)
         return key
 
@@ -131,11 +248,12 @@ class KeyCache:
 
     def _sweep(self, now: float) -> None:
         """Forget what can no longer be served, so that memory follows use."""
-        if now - self._swept < self.expiry.unused:
+        expiry = self._expiry
+        if now - self._swept < expiry.unused:
             return
         self._swept = now
-        keep = self.expiry.offline + self.expiry.any
+        keep = expiry.offline + expiry.any
         for name, cached in list(self._cached.items()):
-            unused = now - cached.used > max(self.expiry.unused, self.expiry.offline)
+            unused = now - cached.used > max(expiry.unused, expiry.offline)
             if unused or now - cached.fetched > keep:
                 self._cached.pop(name, None)
