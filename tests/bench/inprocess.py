@@ -25,7 +25,8 @@ from pathlib import Path
 
 from openkes import api, names
 from openkes.config.schema import Audit
-from openkes.crypto import aead, ciphertext
+from openkes.crypto import aead
+from openkes.crypto.ciphertext import Cipher
 from openkes.front.types import Peer
 from openkes.front.wsgi import application_from_wsgi
 from openkes.server import guard, wire
@@ -152,8 +153,9 @@ def parts(bench: Bench, seconds: float) -> dict[str, float]:
     secret, context, random = os.urandom(32), b64encode(CONTEXT.encode()), os.urandom(28)
     algorithm = aead.Algorithm.AES256
     plaintext = os.urandom(32)
-    sealed = ciphertext.encrypt(algorithm, secret, plaintext, context, random)
-    subkey = aead.data_key(algorithm, secret, random[:16])
+    cipher = Cipher(algorithm, secret)
+    sealed = cipher.encrypt(plaintext, context, random)
+    subkey = cipher.data_key(random[:16])
     reply = wire.GenerateReply(plaintext, sealed)
     ticks = iter(range(now(), 2**63, 20_000))  # a new time each, most of them in the same second
     record = _record(peer, path, next(ticks))
@@ -174,10 +176,10 @@ def parts(bench: Bench, seconds: float) -> dict[str, float]:
         "guard": lambda: guard.check(settings, spec, path, peer),
         "body in": lambda: wire.decode(wire.GenerateRequest, bench.generate_body),
         "60 random bytes": lambda: os.urandom(60),
-        "crypto: data key (HMAC)": lambda: aead.data_key(algorithm, secret, random[:16]),
+        "crypto: data key (HMAC)": lambda: cipher.data_key(random[:16]),
         "crypto: AES-GCM": lambda: aead.encrypt(algorithm, subkey, random[16:], plaintext, context),
-        "crypto: all of encrypt": lambda: ciphertext.encrypt(algorithm, secret, plaintext, context, random),
-        "crypto: all of decrypt": lambda: ciphertext.decrypt(algorithm, secret, sealed, context),
+        "crypto: all of encrypt": lambda: cipher.encrypt(plaintext, context, random),
+        "crypto: all of decrypt": lambda: cipher.decrypt(sealed, context),
         "body out": lambda: wire.encode(reply),
         "request id": new_id,
         "audit record": lambda: _record(peer, path, next(ticks)),

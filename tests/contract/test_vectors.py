@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from openkes.crypto import ciphertext, entry, timestamp
+from openkes.crypto import entry, timestamp
 from openkes.crypto.aead import BY_NAME, RANDOM_SIZE, NotAuthentic
+from openkes.crypto.ciphertext import Cipher
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 KES = json.loads((VECTORS / "kes.json").read_text())
@@ -39,7 +40,7 @@ def test_ciphertexts_open(index: int) -> None:
     row = KES["ciphertexts"][index]
     key = KEYS[row["key"]]
     raw, context = b64decode(row["ciphertext"]), b64decode(row["context"] or "")
-    assert ciphertext.decrypt(key.algorithm, key.key, raw, context) == b64decode(row["plaintext"])
+    assert key.cipher.decrypt(raw, context) == b64decode(row["plaintext"])
 
 
 @pytest.mark.parametrize("index", range(len(KES["ciphertexts"])))
@@ -47,7 +48,7 @@ def test_ciphertexts_are_made_byte_for_byte(index: int) -> None:
     row = KES["ciphertexts"][index]
     key = KEYS[row["key"]]
     raw, context = b64decode(row["ciphertext"]), b64decode(row["context"] or "")
-    made = ciphertext.encrypt(key.algorithm, key.key, b64decode(row["plaintext"]), context, raw[-RANDOM_SIZE:])
+    made = key.cipher.encrypt(b64decode(row["plaintext"]), context, raw[-RANDOM_SIZE:])
     assert made == raw
 
 
@@ -68,12 +69,12 @@ def test_hmacs(index: int) -> None:
 def test_legacy_ciphertexts(index: int) -> None:
     row = LEGACY["ciphertexts"][index]
     key, raw, context = (b64decode(row[name]) for name in ("key", "ciphertext", "context"))
-    arguments = (BY_NAME[row["algorithm"]], key, raw, context)
+    cipher = Cipher(BY_NAME[row["algorithm"]], key)
     if row["expect"] == "plaintext":
-        assert ciphertext.decrypt(*arguments) == b64decode(row["plaintext"])
+        assert cipher.decrypt(raw, context) == b64decode(row["plaintext"])
     else:
         with pytest.raises(NotAuthentic):
-            ciphertext.decrypt(*arguments)
+            cipher.decrypt(raw, context)
 
 
 @pytest.mark.parametrize("index", range(len(LEGACY["entries"])))

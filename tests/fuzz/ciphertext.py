@@ -7,8 +7,8 @@ from base64 import b64encode
 
 import msgspec
 
-from openkes.crypto import ciphertext
 from openkes.crypto.aead import RANDOM_SIZE, Algorithm, NotAuthentic
+from openkes.crypto.ciphertext import Cipher
 from tests.fuzz.target import Target
 
 KEY = bytes(range(32))
@@ -28,13 +28,7 @@ def check(data: bytes) -> None:
 
 def _open(algorithm: Algorithm, sealed: bytes) -> None:
     try:
-        parts = ciphertext.parse(sealed)
-    except NotAuthentic:
-        return
-    if parts.algorithm is None:
-        assert parts.sealed + parts.iv + parts.nonce == sealed
-    try:
-        plain = ciphertext.decrypt(algorithm, KEY, sealed, CONTEXT)
+        plain = Cipher(algorithm, KEY).decrypt(sealed, CONTEXT)
     except NotAuthentic:
         return
     assert plain == PLAIN, "opened what nobody sealed"
@@ -42,27 +36,27 @@ def _open(algorithm: Algorithm, sealed: bytes) -> None:
 
 def _seal(algorithm: Algorithm, data: bytes) -> None:
     random, at, plain = data[:RANDOM_SIZE].ljust(RANDOM_SIZE, b"\0"), data[RANDOM_SIZE:][:2], data[RANDOM_SIZE + 2 :]
-    sealed = ciphertext.encrypt(algorithm, KEY, plain, CONTEXT, random)
-    assert ciphertext.decrypt(algorithm, KEY, sealed, CONTEXT) == plain
+    sealed = Cipher(algorithm, KEY).encrypt(plain, CONTEXT, random)
+    assert Cipher(algorithm, KEY).decrypt(sealed, CONTEXT) == plain
     bit = int.from_bytes(at) % (len(sealed) * 8)
     changed = bytearray(sealed)
     changed[bit // 8] ^= 1 << bit % 8
     for wrong, context in ((bytes(changed), CONTEXT), (sealed, CONTEXT + b"."), (sealed[:-1], CONTEXT)):
         try:
-            ciphertext.decrypt(algorithm, KEY, wrong, context)
+            Cipher(algorithm, KEY).decrypt(wrong, context)
         except NotAuthentic:
             continue
         raise AssertionError("a changed ciphertext opens")
 
 
 def _json(aead: str, algorithm: Algorithm) -> bytes:
-    body = ciphertext.encrypt(algorithm, KEY, PLAIN, CONTEXT, RANDOM)[: -len(RANDOM)]
+    body = Cipher(algorithm, KEY).encrypt(PLAIN, CONTEXT, RANDOM)[: -len(RANDOM)]
     fields = {"iv": RANDOM[:16], "nonce": RANDOM[16:], "bytes": body}
     return json.dumps({"aead": aead, "id": "x", **{k: b64encode(v).decode() for k, v in fields.items()}}).encode()
 
 
 def _msgpack(algorithm: Algorithm) -> bytes:
-    body = ciphertext.encrypt(algorithm, KEY, PLAIN, CONTEXT, RANDOM)[: -len(RANDOM)]
+    body = Cipher(algorithm, KEY).encrypt(PLAIN, CONTEXT, RANDOM)[: -len(RANDOM)]
     return msgspec.msgpack.encode((algorithm.alias, "id", RANDOM[:16], RANDOM[16:], body))
 
 
@@ -70,8 +64,8 @@ TARGET = Target(
     "ciphertext",
     check,
     seeds=(
-        b"\x00" + ciphertext.encrypt(Algorithm.AES256, KEY, PLAIN, CONTEXT, RANDOM),
-        b"\x01" + ciphertext.encrypt(Algorithm.CHACHA20, KEY, PLAIN, CONTEXT, RANDOM),
+        b"\x00" + Cipher(Algorithm.AES256, KEY).encrypt(PLAIN, CONTEXT, RANDOM),
+        b"\x01" + Cipher(Algorithm.CHACHA20, KEY).encrypt(PLAIN, CONTEXT, RANDOM),
         b"\x00" + _json("AES-256-GCM-HMAC-SHA-256", Algorithm.AES256),
         b"\x01" + _json("ChaCha20Poly1305", Algorithm.CHACHA20),
         b"\x00" + _msgpack(Algorithm.AES256),

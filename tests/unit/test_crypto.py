@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openkes.crypto import ciphertext
-from openkes.crypto.aead import Algorithm, NotAuthentic, hchacha20
+from openkes.crypto.aead import Algorithm, Envelope, NotAuthentic, hchacha20
+from openkes.crypto.ciphertext import Cipher
 
 algorithms = st.sampled_from(list(Algorithm))
 keys = st.binary(min_size=32, max_size=32)
@@ -22,22 +24,29 @@ def test_hchacha20_of_the_draft() -> None:
     assert hchacha20(key, iv).hex() == expected
 
 
+@given(keys, st.binary(min_size=16, max_size=16))
+def test_the_key_of_a_message_is_an_hmac(key: bytes, iv: bytes) -> None:
+    envelope = Envelope(Algorithm.AES256, key)
+    for _ in range(2):  # the second from the same state
+        assert envelope.data_key(iv) == hmac.digest(key, iv, "sha256")
+
+
 @given(algorithms, keys, st.binary(max_size=100), st.binary(max_size=50), randoms)
 def test_what_is_sealed_opens(
     algorithm: Algorithm, key: bytes, plaintext: bytes, context: bytes, random: bytes
 ) -> None:
-    sealed = ciphertext.encrypt(algorithm, key, plaintext, context, random)
-    assert ciphertext.decrypt(algorithm, key, sealed, context) == plaintext
+    sealed = Cipher(algorithm, key).encrypt(plaintext, context, random)
+    assert Cipher(algorithm, key).decrypt(sealed, context) == plaintext
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 def test_no_flipped_bit_opens(algorithm: Algorithm) -> None:
-    sealed = ciphertext.encrypt(algorithm, bytes(32), b"plaintext", b"context", bytes(28))
+    sealed = Cipher(algorithm, bytes(32)).encrypt(b"plaintext", b"context", bytes(28))
     for bit in range(len(sealed) * 8):
         flipped = bytearray(sealed)
         flipped[bit // 8] ^= 1 << bit % 8
         with pytest.raises(NotAuthentic):
-            ciphertext.decrypt(algorithm, bytes(32), bytes(flipped), b"context")
+            Cipher(algorithm, bytes(32)).decrypt(bytes(flipped), b"context")
 
 
 @settings(max_examples=500)
@@ -45,4 +54,4 @@ def test_no_flipped_bit_opens(algorithm: Algorithm) -> None:
                              st.binary(max_size=200).map(lambda b: b"\x95" + b)))  # fmt: skip
 def test_anything_else_is_the_one_error(algorithm: Algorithm, data: bytes) -> None:
     with pytest.raises(NotAuthentic):
-        ciphertext.decrypt(algorithm, bytes(32), data, b"")
+        Cipher(algorithm, bytes(32)).decrypt(data, b"")

@@ -78,17 +78,16 @@ def test_invalid(algorithm: Algorithm, test: dict[str, Any]) -> None:
 def test_other_nonce_sizes_are_not_authentic(algorithm: Algorithm) -> None:
     for size in {len(bytes.fromhex(test["iv"])) for test in vectors("aes_gcm_test.json")} - {aead.NONCE_SIZE}:
         with pytest.raises(NotAuthentic):
-            aead.open_(algorithm, bytes(32), bytes(48), b"", bytes(aead.IV_SIZE), bytes(size))
+            aead.Envelope(algorithm, bytes(32)).open(bytes(48), b"", bytes(aead.IV_SIZE), bytes(size))
 
 
 @pytest.mark.parametrize("algorithm", Algorithm, ids=str)
 def test_seal_is_the_tested_cipher_under_a_derived_key(algorithm: Algorithm) -> None:
     key, random = bytes(range(32)), bytes(range(100, 128))
     iv, nonce = random[:16], random[16:]
-    derived = aead.data_key(algorithm, key, iv)
-    assert aead.seal(algorithm, key, b"message", b"context", random) == aead.encrypt(
-        algorithm, derived, nonce, b"message", b"context"
-    )
+    envelope = aead.Envelope(algorithm, key)
+    expected = aead.encrypt(algorithm, envelope.data_key(iv), nonce, b"message", b"context")
+    assert envelope.seal(b"message", b"context", random) == expected
 
 
 @pytest.mark.parametrize("test", HMACS, ids=lambda test: str(test["tcId"]))

@@ -8,7 +8,7 @@ parse whole as one is binary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,22 +16,18 @@ from openkes.crypto.aead import (
     IV_SIZE,
     NONCE_SIZE,
     RANDOM_SIZE,
-    TAG_SIZE,
     Algorithm,
-    NotAuthentic,
-    open_,
-    seal,
+    Envelope,
 )
 
 _JSON_AEAD = {"AES-256-GCM-HMAC-SHA-256": Algorithm.AES256, "ChaCha20Poly1305": Algorithm.CHACHA20}
 _MSGPACK_AEAD = {a.alias: a for a in Algorithm}
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """`algorithm` is None where the encoding does not say: then it is the key's."""
+class Parts(NamedTuple):
+    """Of an older encoding."""
 
-    algorithm: Algorithm | None
+    algorithm: Algorithm
     sealed: bytes
     iv: bytes
     nonce: bytes
@@ -67,28 +63,34 @@ def _from_msgpack(data: bytes) -> Parts | None:
     return None if algorithm is None else Parts(algorithm, sealed, iv, nonce)
 
 
-def parse(data: bytes) -> Parts:
-    """NotAuthentic when there are too few bytes for any encoding."""
+def older(data: bytes) -> Parts | None:
+    """The parts of an older encoding; None for what is not wholly one."""
     parts = None
     if data[:1] == b"{":
         parts = _from_json(data)
     elif data[:1] == b"\x95":
         parts = _from_msgpack(data)
-    if parts is not None and len(parts.iv) == IV_SIZE and len(parts.nonce) == NONCE_SIZE:
-        return parts
-    if len(data) < TAG_SIZE + RANDOM_SIZE:
-        raise NotAuthentic
-    end = len(data) - NONCE_SIZE
-    return Parts(None, data[: end - IV_SIZE], data[end - IV_SIZE : end], data[end:])
+    return parts if parts is not None and len(parts.iv) == IV_SIZE and len(parts.nonce) == NONCE_SIZE else None
 
 
-def encrypt(algorithm: Algorithm, key: bytes, plaintext: bytes, context: bytes, random: bytes) -> bytes:
-    """Today's form: sealed, iv, nonce. `random`: 28 bytes, iv then nonce, never used twice with a key."""
-    return seal(algorithm, key, plaintext, context, random) + random
+class Cipher(Envelope):
+    """A key made ready, for ciphertexts as they go over the wire."""
 
+    __slots__ = ("_key",)
 
-def decrypt(algorithm: Algorithm, key: bytes, ciphertext: bytes, context: bytes) -> bytes:
-    """The plaintext, or NotAuthentic. An older encoding names its algorithm, and old entries name none: there
-    the ciphertext's word counts (a wrong one cannot authenticate)."""
-    parts = parse(ciphertext)
-    return open_(parts.algorithm or algorithm, key, parts.sealed, context, parts.iv, parts.nonce)
+    def __init__(self, algorithm: Algorithm, key: bytes) -> None:
+        super().__init__(algorithm, key)
+        self._key = key
+
+    def encrypt(self, plaintext: bytes, context: bytes, random: bytes) -> bytes:
+        """Today's form: sealed, iv, nonce. `random`: 28 bytes, iv then nonce, never used twice with a key."""
+        return self.seal(plaintext, context, random) + random
+
+    def decrypt(self, ciphertext: bytes, context: bytes) -> bytes:
+        """The plaintext, or NotAuthentic. An older encoding names its algorithm, and old entries name none: there
+        the ciphertext's word counts (a wrong one cannot authenticate)."""
+        parts = older(ciphertext)
+        if parts is not None:
+            return Envelope(parts.algorithm, self._key).open(parts.sealed, context, parts.iv, parts.nonce)
+        sealed, random = ciphertext[:-RANDOM_SIZE], ciphertext[-RANDOM_SIZE:]
+        return self.open(sealed, context, random[:IV_SIZE], random[IV_SIZE:])

@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from openkes.crypto.aead import Algorithm
+from openkes.crypto.ciphertext import Cipher
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One generation. `key` is 32 bytes; `created_at` ns since 1970 UTC or None; `created_by` an identity or ""."""
+    """One generation. `key` is 32 bytes; `created_at` ns since 1970 UTC or None; `created_by` an identity or "".
+    `cipher` is the key made ready; it goes when this object does."""
 
     number: int
     algorithm: Algorithm
     key: bytes = field(repr=False)
     created_at: int | None
     created_by: str
+    cipher: Cipher = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cipher", Cipher(self.algorithm, self.key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,10 @@ class Key:
     deleted_at: int | None = None
     purge_at: int | None = None
     tagged: bool = field(default=False, compare=False)
+    cipher: Cipher = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cipher", Cipher(self.algorithm, self.key))
 
     @property
     def is_rotated(self) -> bool:

@@ -11,7 +11,7 @@ import os
 import time
 
 from openkes import names
-from openkes.crypto import ciphertext, timestamp
+from openkes.crypto import timestamp
 from openkes.crypto.aead import BY_NAME, KEY_SIZE, RANDOM_SIZE, Algorithm, NotAuthentic
 from openkes.crypto.entry import Key, Version
 from openkes.errors import APIError, Code
@@ -28,13 +28,13 @@ def generate(name: str, key: Key, body: bytes) -> bytes:
     request = wire.decode(wire.GenerateRequest, body)
     random = os.urandom(KEY_SIZE + RANDOM_SIZE)
     plaintext = random[:KEY_SIZE]
-    sealed = ciphertext.encrypt(key.algorithm, key.key, plaintext, request.context, random[KEY_SIZE:])
+    sealed = key.cipher.encrypt(plaintext, request.context, random[KEY_SIZE:])
     return wire.encode(wire.GenerateReply(plaintext, sealed, _shown_version(key)))
 
 
 def encrypt(name: str, key: Key, body: bytes) -> bytes:
     request = wire.decode(wire.EncryptRequest, body)
-    sealed = ciphertext.encrypt(key.algorithm, key.key, request.plaintext, request.context, os.urandom(RANDOM_SIZE))
+    sealed = key.cipher.encrypt(request.plaintext, request.context, os.urandom(RANDOM_SIZE))
     return wire.encode(wire.EncryptReply(sealed, _shown_version(key)))
 
 
@@ -42,7 +42,7 @@ def decrypt(name: str, key: Key, body: bytes) -> bytes:
     """Whichever version it was made with opens it: a ciphertext does not say."""
     request = wire.decode(wire.DecryptRequest, body)
     try:
-        plaintext = ciphertext.decrypt(key.algorithm, key.key, request.ciphertext, request.context)
+        plaintext = key.cipher.decrypt(request.ciphertext, request.context)
     except NotAuthentic:
         plaintext = _decrypt_older(key, request)
     return wire.encode(wire.DecryptReply(plaintext))
@@ -52,7 +52,7 @@ def _decrypt_older(key: Key, request: wire.DecryptRequest) -> bytes:
     # The version that a client names is the first guess only: authenticity decides, and no data may be lost to it.
     for version in sorted(key.older, key=lambda version: version.number != request.version):
         try:
-            return ciphertext.decrypt(version.algorithm, version.key, request.ciphertext, request.context)
+            return version.cipher.decrypt(request.ciphertext, request.context)
         except NotAuthentic:
             continue
     raise APIError(Code.NOT_AUTHENTIC) from None
