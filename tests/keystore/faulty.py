@@ -47,6 +47,8 @@ class FaultyStore:
         self._faults: dict[str, str] = {}
         self._changed = threading.Condition()
         self._hanging = 0
+        self._released = 0
+        self._lost = False
 
     def away(self, *calls: str) -> None:
         """These calls raise Unreachable, those that hang too; all calls when none is named."""
@@ -57,8 +59,22 @@ class FaultyStore:
 
     def answer(self) -> None:
         """All is well again; what hung goes on."""
+        self._release(lost=False)
+
+    def answer_new(self) -> None:
+        """All is well for new calls; what hangs goes on hanging, as in a connection that is dead."""
         with self._changed:
             self._faults.clear()
+
+    def lose_hanging(self) -> None:
+        """As `answer`, and what hung raises Unreachable."""
+        self._release(lost=True)
+
+    def _release(self, *, lost: bool) -> None:
+        with self._changed:
+            self._faults.clear()
+            self._released += 1
+            self._lost = lost
             self._changed.notify_all()
 
     def _set(self, fault: str, calls: tuple[str, ...]) -> None:
@@ -97,13 +113,19 @@ class FaultyStore:
     def _call(self, call: str, name: str, work: Callable[[], _T]) -> _T:
         with self._changed:
             self.calls[call] += 1
-            self._hanging += 1
-            self._changed.wait_for(lambda: self._fault(call, name) != "hang")
-            self._hanging -= 1
             fault = self._fault(call, name)
+            if fault == "hang":
+                fault = self._hang(call, name)
         if fault == "away":
             raise Unreachable(AWAY)
         return work()
+
+    def _hang(self, call: str, name: str) -> str:
+        released = self._released
+        self._hanging += 1
+        self._changed.wait_for(lambda: self._released != released or self._fault(call, name) == "away")
+        self._hanging -= 1
+        return "away" if self._fault(call, name) == "away" or self._lost else ""
 
     def _fault(self, call: str, name: str) -> str:
         return self._faults.get(f"{call} {name}") or self._faults.get(call, "")

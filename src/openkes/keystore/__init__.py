@@ -38,7 +38,7 @@ class Status:
 
 @runtime_checkable
 class KeyStore(Protocol):
-    """Thread-safe. Values are opaque and never empty."""
+    """Thread-safe. Values are opaque and never empty. Every call ends by itself, within 15 s."""
 
     def create(self, name: str, value: bytes) -> None:
         """Atomic create-if-absent, durable on return. KeyExists, Unreachable."""
@@ -57,7 +57,20 @@ class KeyStore(Protocol):
         """Names with `prefix`, sorted, from `start` on (inclusive). Unreachable."""
 
     def status(self) -> Status:
-        """Unreachable."""
+        """Of one cheap call that needs what `get` needs, so that it fails when `get` would. Unreachable."""
 
     def close(self) -> None:
         """Release what is held; calls after it raise Unreachable."""
+
+
+@runtime_checkable
+class HasToken(Protocol):
+    """A store that logs in for a time, and renews it by itself."""
+
+    def token_expires_in(self) -> float | None:
+        """Seconds, from memory: asks nobody. Negative when it has expired; None while there is none that expires."""
+
+
+def token_expires_in(store: KeyStore) -> float | None:
+    """Of any store: None when its login does not expire."""
+    return store.token_expires_in() if isinstance(store, HasToken) else None

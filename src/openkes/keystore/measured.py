@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from openkes.keystore import KeyStore, Page, Status, Unreachable
+from openkes.keystore import KeyStore, Page, Status, Unreachable, token_expires_in
 
 _T = TypeVar("_T")
 #: report(call, seconds, failed); failed means Unreachable: an absent key is an answer.
@@ -40,6 +40,9 @@ class MeasuredStore:
 
     def close(self) -> None:
         self._store.close()
+
+    def token_expires_in(self) -> float | None:
+        return token_expires_in(self._store)
 
     def _measure(self, name: str, call: Callable[[], _T]) -> _T:
         begin = time.perf_counter()

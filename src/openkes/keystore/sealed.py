@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from openkes.crypto.malformed import MalformedEntry
 from openkes.crypto.sealing import NONCE_SIZE, CannotUnseal, is_sealed, seal, unseal
-from openkes.keystore import KeyExists, KeyStore, Page, Status
+from openkes.keystore import KeyExists, KeyStore, Page, Status, token_expires_in
 
 PURPOSE = "entry"
 
@@ -51,6 +51,9 @@ class SealedStore:
 
     def close(self) -> None:
         self._store.close()
+
+    def token_expires_in(self) -> float | None:
+        return token_expires_in(self._store)
 
     def _sealed(self, name: str, value: bytes) -> bytes:
         return seal(self._key, value, name, PURPOSE, self._random(NONCE_SIZE))
