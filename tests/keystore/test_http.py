@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,6 +86,40 @@ def test_another_endpoint_is_asked_when_the_first_is_gone_and_then_stays() -> No
         endpoints = Endpoints((nobody(), server.url), ClientTLS())
         assert endpoints.call("PUT", "/", {}).status == 200
         assert endpoints._first == 1
+
+
+def test_one_that_did_not_answer_is_asked_last_from_then_on() -> None:
+    with serving() as mute, serving() as other:
+        mute.mute = True
+        endpoints = Endpoints((mute.url, other.url), ClientTLS())
+        with pytest.raises(MaybeDone):
+            endpoints.call("PUT", "/", {})
+        assert endpoints.call("PUT", "/", {}).status == 200
+    assert len(mute.seen) == 1
+
+
+def test_a_silent_one_is_waited_for_until_then_and_the_next_is_not_asked() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, serving() as other:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        endpoints = Endpoints((url, other.url), ClientTLS())
+        with pytest.raises(MaybeDone, match=r"no answer in time$"):
+            endpoints.call("GET", "/", repeatable=True, until=time.monotonic() + 0.1)
+    assert other.seen == []
+
+
+def test_one_endpoint_is_not_waited_for_longer_than_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, serving() as other:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        endpoints = Endpoints((url, other.url), ClientTLS(), read_seconds=0.1)
+        assert endpoints.call("GET", "/", repeatable=True).status == 200
+
+
+def test_another_one_can_be_asked_first() -> None:
+    with serving() as one, serving() as two:
+        endpoints = Endpoints((one.url, two.url), ClientTLS())
+        endpoints.pass_on()
+        endpoints.call("GET", "/")
+    assert (len(one.seen), len(two.seen)) == (0, 1)
 
 
 def test_a_call_that_may_be_done_is_not_repeated() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from openkes.keystore import Unreachable
 CONNECT_SECONDS = 3.0  # on the wire a matter of milliseconds; an endpoint that is gone must not eat a whole request
 READ_SECONDS = 10.0  # below the 15 s that the API gives a request, so that a client hears why
 MAX_ANSWER = 16 * 1024 * 1024  # bytes; a list of 100,000 names is far shorter
+_LEAST_SECONDS = 0.05  # a server on this machine answers in less
 _CONNECTIONS = 8  # kept per endpoint; more callers open more, for their call only
 
 
@@ -56,23 +58,24 @@ class MaybeDone(Unreachable):
 
 
 class Endpoints:
-    """Thread-safe. `endpoints` are URLs of servers that hold the same data; the one that answered last comes first."""
+    """Thread-safe. `endpoints` are URLs of servers that hold the same data; the one that answered last comes first, one
+    that did not answer comes last."""
 
-    def __init__(self, endpoints: tuple[str, ...], tls: ClientTLS) -> None:
-        """Unreachable when a TLS file is no good."""
+    def __init__(self, endpoints: tuple[str, ...], tls: ClientTLS, read_seconds: float = READ_SECONDS) -> None:
+        """`read_seconds`: how long one endpoint may be silent. Unreachable when a TLS file is no good."""
         try:
             context = tls.context() if any(url.startswith("https:") for url in endpoints) else None
         except OSError as error:
             named = ", ".join(str(path) for path in (tls.ca, tls.cert, tls.key) if path)
             raise Unreachable(f"{endpoints[0]}: cannot use the TLS files {named}: {error.strerror or error}") from None
         self._urls = endpoints
+        self._read_seconds = read_seconds
         self._first = 0
         self._closed = False
         self._pool = urllib3.PoolManager(
             num_pools=len(endpoints),
             maxsize=_CONNECTIONS,
             ssl_context=context,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             retries=False,
         )
 
@@ -85,9 +88,11 @@ class Endpoints:
         *,
         repeatable: bool = False,
         unwanted: frozenset[int] = frozenset(),
+        until: float | None = None,
     ) -> Answer:
         """The first endpoint's answer. The next one is asked when a connection cannot be made, when the status is in
-        `unwanted`, and, for a `repeatable` call, when no answer came. Unreachable (MaybeDone)."""
+        `unwanted`, and, for a `repeatable` call, when no answer came. `until`: a time of the monotonic clock after
+        which no endpoint is waited for. Unreachable (MaybeDone)."""
         if self._closed:
             raise Unreachable(f"key store {self._urls[0]}: it is closed")
         reasons: list[str] = []
@@ -95,9 +100,13 @@ class Endpoints:
         first = self._first
         for i in range(len(self._urls)):
             at = (first + i) % len(self._urls)
+            left = self._read_seconds if until is None else until - time.monotonic()
+            if left <= 0 and reasons:
+                break
             try:
-                answer = self._ask(self._urls[at], method, path, body, headers)
+                answer = self._ask(self._urls[at], method, path, body, headers, left)
             except (HTTPError, OSError) as error:
+                self.pass_on(at)
                 reasons.append(f"{self._urls[at]}: {_reason(error)}")
                 if _is_unsent(error):
                     continue
@@ -112,13 +121,22 @@ class Endpoints:
             return answer
         raise (MaybeDone if maybe_done else Unreachable)("; ".join(reasons))
 
-    def _ask(self, url: str, method: str, path: str, body: Any, headers: Mapping[str, str] | None) -> Answer:
+    def pass_on(self, at: int | None = None) -> None:
+        """Let the next call begin with another endpoint than `at`, or than it would begin with."""
+        if at is None or at == self._first:
+            self._first = (self._first + 1) % len(self._urls)
+
+    def _ask(
+        self, url: str, method: str, path: str, body: Any, headers: Mapping[str, str] | None, seconds: float
+    ) -> Answer:
         sent = {"Accept": "application/json", **(headers or {})}
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         if data is not None:
             sent.setdefault("Content-Type", "application/json")
+        seconds = max(seconds, _LEAST_SECONDS)
+        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=min(self._read_seconds, seconds))
         response = self._pool.request(
-            method, url + path, body=data, headers=sent, redirect=False, preload_content=False
+            method, url + path, body=data, headers=sent, timeout=timeout, redirect=False, preload_content=False
         )
         try:
             content = response.read(MAX_ANSWER, decode_content=True)
