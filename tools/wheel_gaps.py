@@ -16,8 +16,11 @@ from pip._vendor.packaging.utils import canonicalize_name, parse_wheel_filename
 from pip._vendor.packaging.version import Version
 
 
-def gaps(house: Path, python_version: str, machine: str) -> list[str]:
-    """Return the requirements of the wheels in `house` that no wheel there meets, for CPython on Linux."""
+def gaps(house: Path, python_version: str, machine: str, extras: frozenset[str] = frozenset()) -> list[str]:
+    """Return the requirements of the wheels in `house` that no wheel there meets, for CPython on Linux.
+
+    `extras` are those of openkes, without the engine, which is put there by its own build.
+    """
     environment = {
         "implementation_name": "cpython",
         "os_name": "posix",
@@ -29,15 +32,12 @@ def gaps(house: Path, python_version: str, machine: str) -> list[str]:
         "sys_platform": "linux",
     }
     present: dict[str, Version] = {}
-    wanted: list[Requirement] = []
+    requires: dict[str, list[Requirement]] = {}
     for wheel in sorted(house.glob("*.whl")):
         name, version, _, _ = parse_wheel_filename(wheel.name)
         present[name] = version
-        for line in _metadata(wheel).get_all("Requires-Dist", []):
-            requirement = Requirement(line)
-            # No extras: the engine is put here by its own build, nothing else of ours has any.
-            if requirement.marker is None or requirement.marker.evaluate({**environment, "extra": ""}):
-                wanted.append(requirement)
+        requires[name] = [Requirement(line) for line in _metadata(wheel).get_all("Requires-Dist", [])]
+    wanted = _wanted(requires, environment, {"openkes": {"", *extras}})
     missing: dict[str, str] = {}
     for requirement in wanted:
         found = present.get(canonicalize_name(requirement.name))
@@ -49,6 +49,25 @@ def gaps(house: Path, python_version: str, machine: str) -> list[str]:
     return [f"{name}{specifier}" for name, specifier in sorted(missing.items())]
 
 
+def _wanted(
+    requires: dict[str, list[Requirement]], environment: dict[str, str], extras: dict[str, set[str]]
+) -> list[Requirement]:
+    """The requirements that hold in `environment`. `extras`, by wheel, grows by what the wheels want of each other."""
+    while True:
+        wanted = [
+            requirement
+            for name, all_of_it in requires.items()
+            for requirement in all_of_it
+            if requirement.marker is None
+            or any(requirement.marker.evaluate({**environment, "extra": extra}) for extra in extras.get(name, {""}))
+        ]
+        before = sum(map(len, extras.values()))
+        for requirement in wanted:
+            extras.setdefault(canonicalize_name(requirement.name), {""}).update(requirement.extras)
+        if sum(map(len, extras.values())) == before:
+            return wanted
+
+
 def _metadata(wheel: Path) -> email.message.Message:
     with zipfile.ZipFile(wheel) as archive:
         name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
@@ -56,4 +75,4 @@ def _metadata(wheel: Path) -> email.message.Message:
 
 
 if __name__ == "__main__":
-    print("\n".join(gaps(Path(sys.argv[1]), sys.argv[2], sys.argv[3])))
+    print("\n".join(gaps(Path(sys.argv[1]), sys.argv[2], sys.argv[3], frozenset(filter(None, sys.argv[4].split(","))))))

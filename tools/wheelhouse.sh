@@ -2,17 +2,19 @@
 # Makes a wheelhouse: everything pip needs to install openkes on a host without a way to an index. Prints its folder
 # on the last line. Quick when nothing changed; after a change in src/ only that wheel is built again.
 #
-# usage: tools/wheelhouse.sh [--python 3.11] [--machine x86_64] [--glibc 2.36] [--no-engine] [--portable]
+# usage: tools/wheelhouse.sh [--python 3.11] [--machine x86_64] [--glibc 2.36] [--no-engine] [--portable] [--extras vault,…]
 # These say what the *targets* are (the defaults: Debian 12), whatever this machine is. --portable: an engine wheel
-# for every glibc since 2014; without it one is linked here, which is quicker, unless the targets are older.
+# for every glibc since 2014; without it one is linked here, which is quicker, unless the targets are older. --extras: of
+# openkes, as key stores need them.
 set -eu
-python_version=3.11 machine=x86_64 glibc=2.36 engine=auto
+python_version=3.11 machine=x86_64 glibc=2.36 engine=auto extras=
 while [ $# -gt 0 ]; do
     case $1 in
         --python) python_version=$2; shift 2 ;;
         --machine) machine=$2; shift 2 ;;
         --glibc) glibc=$2; shift 2 ;;
         --no-engine) engine=no; shift ;;
+        --extras) extras=$2; shift 2 ;;
         --portable) engine=--manylinux; shift ;;
         *) sed -n 's/^# usage:/usage:/p' "$0" >&2; exit 2 ;;
     esac
@@ -44,7 +46,7 @@ hash_of() { # of all files below the given paths, names included
     find "$@" -type f ! -name '*.pyc' ! -path '*/target/*' ! -path '*.egg-info/*' -print0 | LC_ALL=C sort -z |
         xargs -0 sha256sum | sha256sum | cut -c1-16
 }
-target="$python_version $machine $glibc ${engine:-native}"
+target="$python_version $machine $glibc ${engine:-native} $extras"
 sources="pyproject.toml README.md LICENSE src/openkes"
 [ "$engine" = no ] || sources="$sources src/engine"
 # shellcheck disable=SC2086  # a list of paths without blanks
@@ -93,7 +95,7 @@ fetch() {
 }
 gaps=first
 while [ -n "$gaps" ]; do
-    gaps=$("$python" tools/wheel_gaps.py "$work/house" "$python_version" "$machine")
+    gaps=$("$python" tools/wheel_gaps.py "$work/house" "$python_version" "$machine" "$extras")
     # shellcheck disable=SC2086  # one requirement a word
     if [ -n "$gaps" ]; then fetch $gaps; fi
 done

@@ -24,10 +24,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = {key: value for key, value in self._task.args.items() if value is not None}
         engine = arguments.get("engine", "required")
+        extras = sorted(str(name) for name in arguments.get("extras") or [])
         wheelhouse: Wheelhouse | None = None
         if arguments.get("wheelhouse"):
             try:
-                wheelhouse = look(str(arguments["wheelhouse"]), engine)
+                wheelhouse = look(str(arguments["wheelhouse"]), engine, extras)
             except WheelhouseError as error:
                 raise AnsibleActionFail(f"{error} Nothing was changed on any host.") from None
             arguments.update(
@@ -37,7 +38,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 offline=wheelhouse.complete,
             )
         elif arguments.get("version"):
-            arguments["release"] = str(arguments["version"])
+            arguments["release"] = "-".join([str(arguments["version"]), *extras])
         else:
             raise AnsibleActionFail("release: give a wheelhouse, or a version to install from an index.")
         report = self._module("report", arguments, task_vars)

@@ -7,7 +7,14 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.openkes.kes.plugins.plugin_utils import addresses, deployments, recap, server_config
+from ansible_collections.openkes.kes.plugins.plugin_utils import (
+    addresses,
+    deployments,
+    group,
+    keystore,
+    recap,
+    server_config,
+)
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,9 +38,18 @@ class FilterModule:
             "server_document": _guarded(server_config.document),
             "audit_section": _guarded(server_config.audit_section),
             "sealed": _guarded(server_config.sealed),
+            "keystore_kind": _guarded(keystore.kind),
+            "keystore_extras": _guarded(keystore.extras),
+            "keystore_given": _guarded(keystore.given),
+            "credentials": _guarded(keystore.credentials),
+            "loaded_credentials": _guarded(keystore.loaded),
+            "check_command": _guarded(keystore.check_command),
+            "with_files": _guarded(keystore.with_files),
             "restart_part": _guarded(server_config.restart_part),
             "withdrawn_keys": _guarded(server_config.withdrawn),
             "restart_due": _guarded(deployments.due),
             "key_users": _guarded(deployments.key_users),
+            "seconds_to_wait": _guarded(group.seconds_to_wait),
+            "with_digest": _guarded(group.with_digest),
             "recap": _guarded(recap.lines),
         }

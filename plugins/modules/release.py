@@ -41,6 +41,16 @@ options:
     description: Python interpreter of the host, 3.11 or later, that the key server runs on.
     type: str
     default: python3
+  extras:
+    description: Extras of the Python package, such as that of a key store.
+    type: list
+    elements: str
+    default: []
+  activate:
+    description:
+      - Whether to switch to it. Without, it is only made ready, so that its checks can run before anything is replaced.
+    type: bool
+    default: true
   keep:
     description: How many releases stay on the host.
     type: int
@@ -117,10 +127,12 @@ def report(module: AnsibleModule) -> dict[str, Any]:
     base, release = params["base"], params["release"]
     installed = os.path.exists(os.path.join(base, release, COMPLETE))
     before = current(base)
-    changed = not installed or before != release
+    changed = not installed or (params["activate"] and before != release)
     result = {"changed": changed, "installed": installed, "release": release, "version": params["version"]}
-    if changed:
+    if changed and params["activate"]:
         result["diff"] = {"before": before and "%s\n" % before, "after": "%s\n" % release}
+    elif changed:
+        result["diff"] = {"prepared": "+ release %s\n" % release}
     return result
 
 
@@ -136,6 +148,12 @@ def run(module: AnsibleModule, *command: str) -> str:
     return str(out)
 
 
+def wanted(version: str, extras: list[str], engine: bool) -> str:
+    """What pip is told to install, `openkes[engine,vault]==1.2.0`."""
+    names = sorted({*extras, *(["engine"] if engine else [])})
+    return "openkes%s==%s" % ("[%s]" % ",".join(names) if names else "", version)
+
+
 def install(module: AnsibleModule, target: str) -> None:
     """Make the virtual environment and prove that its program runs."""
     params = module.params
@@ -145,8 +163,6 @@ def install(module: AnsibleModule, target: str) -> None:
     python = os.path.join(target, "bin", "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     wants_engine = params["engine"] == "required" or (params["engine"] == "preferred" and params["with_engine"])
-    name = "openkes[engine]" if wants_engine else "openkes"
-    requirement = "%s==%s" % (name, params["version"])
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as folder:
         if params["archive"]:
             with tarfile.open(params["archive"]) as archive:
@@ -159,10 +175,12 @@ def install(module: AnsibleModule, target: str) -> None:
             source.append("--no-index")
         elif params["index_url"]:
             source += ["--index-url", params["index_url"]]
+        requirement = wanted(params["version"], params["extras"], wants_engine)
         code, _out, err = module.run_command([*pip, *source, requirement], umask=0o022)
         if code != 0 and params["engine"] == "preferred" and wants_engine:
             module.warn("The engine does not fit this host, so the key server runs on its Python twin.")
-            code, _out, err = module.run_command([*pip, *source, requirement.replace("[engine]", "")], umask=0o022)
+            requirement = wanted(params["version"], params["extras"], False)
+            code, _out, err = module.run_command([*pip, *source, requirement], umask=0o022)
         if code != 0:
             lines = [line for line in err.strip().splitlines() if line.strip()]
             module.fail_json(
@@ -209,6 +227,8 @@ def main() -> None:
             "index_url": {"type": "str"},
             "engine": {"type": "str", "choices": ["required", "preferred", "python"], "default": "required"},
             "python": {"type": "str", "default": "python3"},
+            "extras": {"type": "list", "elements": "str", "default": []},
+            "activate": {"type": "bool", "default": True},
             "keep": {"type": "int", "default": 3},
             "step": {"type": "str", "choices": ["report", "apply"], "default": "report"},
             "release": {"type": "str"},
@@ -225,8 +245,9 @@ def main() -> None:
     try:
         if not result["installed"]:
             install(module, os.path.join(params["base"], params["release"]))
-        switch(params["base"], params["release"])
-        clean(params["base"], params["keep"])
+        if params["activate"]:
+            switch(params["base"], params["release"])
+            clean(params["base"], params["keep"])
     except OSError as error:
         module.fail_json(msg="The release could not be installed, and the one in use stays: %s." % error)
     module.exit_json(**result)

@@ -54,6 +54,11 @@ options:
     type: list
     elements: str
     default: []
+  restart_files:
+    description: Files whose contents the server reads at its start only, such as its credentials.
+    type: list
+    elements: path
+    default: []
   state_file:
     description: Where it is noted what the running server was started and reloaded with.
     type: path
@@ -125,6 +130,7 @@ def desired(params: dict[str, Any]) -> dict[str, str]:
     """Fingerprints of what needs a restart and of what needs a reload."""
     unit_file = (files.read(params["unit_file"]) if params["unit_file"] else None) or b""
     fixed = [text.encode() for text in [*params["restart_on"], *params["command"]]]
+    fixed += [files.read(path) or b"" for path in params["restart_files"]]
     reloaded = [files.read(params[name]) or b"" for name in ("config", "certificate", "private_key")]
     return {"restart": fingerprint([unit_file, *fixed]), "reload": fingerprint(reloaded)}
 
@@ -226,6 +232,7 @@ def main() -> None:
             "certificate": {"type": "path", "required": True},
             "private_key": {"type": "path", "required": True, "no_log": False},
             "restart_on": {"type": "list", "elements": "str", "default": []},
+            "restart_files": {"type": "list", "elements": "path", "default": []},
             "state_file": {"type": "path", "required": True},
             "address": {"type": "str", "default": "127.0.0.1"},
             "port": {"type": "int", "default": 7373},

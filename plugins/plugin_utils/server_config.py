@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from ansible_collections.openkes.kes.plugins.plugin_utils.keystore import SEAL
 
 #: What SIGHUP makes a running server read again; everything else needs a restart.
 RELOADABLE = ("policy", "admin", "log", "audit", "deletion")
-#: The name of the systemd credential that holds the sealing key.
-CREDENTIAL = "kes-seal"
 
 
 def document(base: Mapping[str, Any], policies: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,7 +57,7 @@ def sealed(keystore: Mapping[str, Any], key: str, supervisor: str) -> dict[str, 
         raise ValueError("kes_server_seal_key is set, and only the key store fs can be sealed")
     if "seal" in fs:
         raise ValueError("kes_server_keystore has fs.seal, and kes_server_seal_key is set: give one of them")
-    source = {"credential": CREDENTIAL} if supervisor == "systemd" else {"file": key}
+    source = {"credential": SEAL} if supervisor == "systemd" else {"file": key}
     return {**keystore, "fs": {**fs, "seal": {"key": source}}}
 
 

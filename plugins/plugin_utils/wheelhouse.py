@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +36,9 @@ class Wheelhouse:
                 archive.add(wheel, arcname=wheel.name, recursive=False)
 
 
-def look(folder: str, engine: str) -> Wheelhouse:
-    """Read the folder. `engine` is `required`, `preferred` or `python`. Raises WheelhouseError."""
+def look(folder: str, engine: str, extras: Sequence[str] = ()) -> Wheelhouse:
+    """Read the folder. `engine` is `required`, `preferred` or `python`; `extras` are installed with it. Raises
+    WheelhouseError."""
     path = Path(folder).expanduser()
     wheels = tuple(sorted(path.glob("*.whl")))
     server = [wheel for wheel in wheels if wheel.name.startswith("openkes-")]
@@ -56,7 +58,7 @@ def look(folder: str, engine: str) -> Wheelhouse:
             " only), which is for evaluation. Build the engine (a Rust compiler and `make engine`), or say"
             " `kes_server_engine: python` if the twin will do."
         )
-    digest = hashlib.sha256(engine.encode())
+    digest = hashlib.sha256(" ".join([engine, *extras]).encode())
     for wheel in wheels:
         digest.update(wheel.name.encode() + b"\0" + hashlib.sha256(wheel.read_bytes()).digest())
     complete = any(not wheel.name.startswith(("openkes-", "openkes_engine-")) for wheel in wheels)

@@ -15,7 +15,7 @@ from openkes.config.schema import Audit, Seal, SealSource
 from tests.plugins import conftest
 from tests.servers import make_identity
 
-from ansible_collections.openkes.kes.plugins.plugin_utils import server_config  # isort: skip
+from ansible_collections.openkes.kes.plugins.plugin_utils import keystore, server_config  # isort: skip
 
 ROLE = conftest.ROOT / "roles/kes_server"
 DEFAULTS = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
@@ -81,5 +81,5 @@ def test_what_cannot_be_sealed_is_refused(keystore: dict[str, Any]) -> None:
 )
 def test_the_unit_hands_over_the_sealing_key(key: str, encrypted: bool, lines: list[str]) -> None:
     template = jinja2.Environment(trim_blocks=True).from_string((ROLE / "templates/openkes.service.j2").read_text())
-    unit = template.render({**DEFAULTS, "kes_server_seal_key": key, "kes_server_seal_encrypted": encrypted})
+    unit = template.render({**DEFAULTS, "kes_server_loaded": keystore.loaded([], key, encrypted)})
     assert [line for line in unit.splitlines() if line.startswith("LoadCredential")] == lines
