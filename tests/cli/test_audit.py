@@ -8,7 +8,7 @@ import pytest
 
 from openkes.cli import main
 from openkes.config.schema import Audit
-from openkes.server.audit import AuditLog, Record
+from openkes.server.audit import AuditLog, Record, origin, subject
 
 
 @pytest.fixture
@@ -16,7 +16,8 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "audit.jsonl"
     log = AuditLog(Audit("file", path, required=True, chain=True))
     for i in range(3):
-        log.append(Record((1_000 + i) * 10**9, "192.0.2.1:1234", "GET", f"/{i}", "a" * 64, 200, 0.001).line())
+        about = subject("GET", f"/{i}", "a" * 64)
+        log.append(Record((1_000 + i) * 10**9, "", origin("192.0.2.1:1234"), about, 200, 0.001).line())
     log.close()
     return path
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from openkes.config.schema import Audit
-from openkes.server.audit import AuditLog, Record, log, new_id
+from openkes.server.audit import AuditLog, Record, log, new_id, origin, subject
 
 
 def settings(file: Path) -> Audit:
     return Audit("file", file, chain=True)
 
 
-def record(path: str = "/v1/status") -> Record:
-    return Record(1_500_000_000, "192.0.2.1:1234", "GET", path, "a" * 64, 200, 0.0015)
+def record(path: str = "/v1/status", address: str = "192.0.2.1:1234", id_: str = "", **about: str) -> Record:
+    return Record(1_500_000_000, id_, origin(address), subject("GET", path, "a" * 64, **about), 200, 0.0015)
 
 
 def test_the_form_of_a_line() -> None:
@@ -30,7 +30,7 @@ def test_the_form_of_a_line() -> None:
 
 
 def test_policy_and_key_stand_in_the_line() -> None:
-    line = json.loads(record()._replace(id="0123", policy="minio", key="my-key").line())
+    line = json.loads(record(id_="0123", policy="minio", key="my-key").line())
     assert {name: line["request"][name] for name in ("id", "policy", "key")} == {
         "id": "0123",
         "policy": "minio",
@@ -47,7 +47,7 @@ def test_ids_differ() -> None:
 
 
 def test_an_ipv6_address_loses_its_brackets() -> None:
-    line = json.loads(record()._replace(address="[::1]:1234").line())
+    line = json.loads(record(address="[::1]:1234").line())
     assert line["request"]["ip"] == "::1"
 
 

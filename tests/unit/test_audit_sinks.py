@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from openkes.config.schema import Audit
-from openkes.server.audit import AuditLog, Record, writer
+from openkes.server.audit import AuditLog, Record, origin, subject, writer
 from openkes.server.audit.chain import digest
 from openkes.server.audit.sinks import FileSink, NotWritten, standard_output
 from openkes.server.audit.syslog import SyslogSink
@@ -22,7 +22,7 @@ from openkes.server.audit.verify import verify
 
 
 def made(path: str = "/v1/status") -> bytes:
-    return Record(1_500_000_000, "192.0.2.1:1234", "GET", path, "a" * 64, 200, 0.0015).line()
+    return Record(1_500_000_000, "", origin("192.0.2.1:1234"), subject("GET", path, "a" * 64), 200, 0.0015).line()
 
 
 @contextmanager

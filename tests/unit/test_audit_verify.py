@@ -10,14 +10,16 @@ import pytest
 
 from openkes.config.schema import Audit
 from openkes.errors import OperatorError
-from openkes.server.audit import AuditLog, Record
+from openkes.server.audit import AuditLog, Record, origin, subject
 from openkes.server.audit.chain import digest
 from openkes.server.audit.verify import verify
 
 
 def made(number: int) -> bytes:
     path = f"/v1/key/generate/k{number}"
-    return Record((1_000 + number) * 10**9, "192.0.2.1:1234", "PUT", path, "a" * 64, 200, 0.001).line()
+    return Record(
+        (1_000 + number) * 10**9, "", origin("192.0.2.1:1234"), subject("PUT", path, "a" * 64), 200, 0.001
+    ).line()
 
 
 def write(file: Path, numbers: range) -> AuditLog:

@@ -6,6 +6,7 @@ WSGI gives them; whether a path is clean is judged on the raw target.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +17,14 @@ from werkzeug.exceptions import HTTPException, NotFound
 from openkes import api, names
 from openkes.errors import APIError, Code
 from openkes.server import failures, guard, proxy, routes, system, wire
-from openkes.server.audit import Record, new_id
+from openkes.server.audit import Record, new_id, subject
 from openkes.server.audit import now as wall_clock
 from openkes.server.logs import Subscription
 from openkes.server.metrics import Text
+from openkes.server.peer import facts
 from openkes.server.state import State
+
+_log = logging.getLogger(__name__)
 
 JSON = "application/json"
 #: Every method reaches a route, so that the answer to a wrong one names the right one.
@@ -134,12 +138,14 @@ def _failure(error: Exception) -> Response:
 
 def _audit(state: State, status: int) -> APIError | None:
     peer = request.environ["openkes.peer"]
-    duration = time.perf_counter() - g.begin
     path = routes.raw_path(request.environ["RAW_URI"])
     who = peer.identity
-    policy = state.settings.identities.get(who, "")
-    record = Record(wall_clock(), peer.address, request.method, path, who, status, duration, g.id, policy, _key())
-    return state.record(g.route, record)
+    about = subject(request.method, path, who, state.settings.identities.get(who, ""), _key())
+    duration = time.perf_counter() - g.begin
+    refusal = state.record(g.route, Record(wall_clock(), g.id, facts(peer).origin, about, status, duration))
+    if refusal is not None and state.changes(g.route):
+        _log.error("%s by %s is done, and not in the audit log", path, who)
+    return refusal
 
 
 def _key() -> str:

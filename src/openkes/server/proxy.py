@@ -17,7 +17,7 @@ from openkes.config.schema import Proxy
 from openkes.errors import APIError, Code
 from openkes.identity import CertificateError, identity_of_certificate, load_certificate
 from openkes.identity.chain import Authority
-from openkes.server.guard import Peer
+from openkes.server.peer import Peer
 
 MAX_HEADER = 32 * 1024  # characters; an RSA-4096 certificate is about 3,000 when escaped
 _REMEMBERED = 4096  # clients behind all proxies; parsing a certificate takes 50 µs

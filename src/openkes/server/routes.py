@@ -15,9 +15,9 @@ from openkes.api import Spec
 from openkes.crypto.entry import Key
 from openkes.errors import APIError, Code
 from openkes.server import identities, keys, policies, system
-from openkes.server.guard import Peer
 from openkes.server.logs import Subscription
 from openkes.server.metrics import Text
+from openkes.server.peer import Peer
 from openkes.server.state import State
 
 DataHandler = Callable[[str, Key, bytes], bytes]

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass, field
 
 from openkes import __version__, api
+from openkes.config.digest import digest
 from openkes.config.schema import Config, Proxy, RouteSettings
 from openkes.errors import APIError, Code
 from openkes.identity.chain import Authority
@@ -21,12 +21,11 @@ from openkes.server.deadline import Deadline
 from openkes.server.logs import Hub
 from openkes.server.metrics import Metrics
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Settings:
-    """`identities` maps an identity to the name of its policy. `loaded_at` in ns since 1970."""
+    """`identities` maps an identity to the name of its policy. `loaded_at` in ns since 1970. `digest` is that of what
+    the servers of a group have in common."""
 
     admin: str | None
     policies: dict[str, Policy]
@@ -34,6 +33,7 @@ class Settings:
     api: dict[str, RouteSettings]
     loaded_at: int
     proxy: Proxy = field(default_factory=Proxy)
+    digest: str = ""
 
     @classmethod
     def of(cls, config: Config) -> Settings:
@@ -44,6 +44,7 @@ class Settings:
             api=config.api,
             loaded_at=time.time_ns(),
             proxy=config.tls.proxy,
+            digest=digest(config),
         )
 
 
@@ -80,14 +81,17 @@ class State:
         shown = self.audit_lines.wanted
         line = record.line() if shown or self.audit.wanted else b""
         if not self.audit.append(line) and record.status == 200 and route in _NEED_A_LINE:
-            if route in _CHANGES:
-                _log.error("%s by %s is done, and not in the audit log", record.path, record.identity)
             self.metrics.observe(route, Code.AUDIT_FAILED.status, record.duration)
             return APIError(Code.AUDIT_FAILED)
         self.metrics.observe(route, record.status, record.duration)
         if shown:
             self.audit_lines.publish(line + b"\n")
         return None
+
+    @staticmethod
+    def changes(route: str) -> bool:
+        """Whether calls of a route cannot be undone by not answering."""
+        return route in _CHANGES
 
     def may_begin(self, route: str) -> None:
         """APIError AUDIT_FAILED for a call that would change keys while the last required line was not written."""

@@ -5,6 +5,6 @@ reads a file back. No part knows Flask or a front, and a line never holds a key,
 """
 
 from openkes.server.audit.log import AuditLog, NoAuditLog
-from openkes.server.audit.record import Record, new_id, now
+from openkes.server.audit.record import Record, new_id, now, origin, subject
 
-__all__ = ["AuditLog", "NoAuditLog", "Record", "new_id", "now"]
+__all__ = ["AuditLog", "NoAuditLog", "Record", "new_id", "now", "origin", "subject"]
