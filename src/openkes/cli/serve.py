@@ -6,6 +6,7 @@ the TLS files again, and keeps everything as it was when one of them is wrong.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import queue
@@ -31,6 +32,7 @@ from openkes.keystore import KeyExists, Unreachable
 from openkes.keystore.cache import KeyCache
 from openkes.keystore.lifecycle import Lifecycle, NotReadBack
 from openkes.keystore.measured import MeasuredStore
+from openkes.keystore.watched import WatchedStore
 from openkes.server import keys
 from openkes.server.app import create_app
 from openkes.server.hot import create_door
@@ -42,6 +44,9 @@ from openkes.server.upkeep import Upkeep
 _log = logging.getLogger("openkes.server")
 
 WATCH_INTERVAL = 2.0  # seconds between looks at the TLS files
+
+#: Of a configuration, what a reload leaves as it is.
+_FIXED = ("address", "keystore", "keys")
 
 #: Reads the configuration again, for SIGHUP.
 Loader = Callable[[], Config]
@@ -62,8 +67,10 @@ class Running:
         """Everything but address, key store and `keys`; OperatorError changes nothing."""
         config = load()
         material = _material(config)
-        if _fixed(config) != _fixed(self.config):
+        fixed = {name: getattr(self.config, name) for name in _FIXED}
+        if any(getattr(config, name) != value for name, value in fixed.items()):
             _log.warning("address, keystore and keys change with a restart only; the rest is reloaded")
+        config = dataclasses.replace(config, **fixed)  # what runs, and is told of itself
         settings = Settings.of(config)
         audit = auditing.reopened(self.state.audit, config)
         try:
@@ -109,8 +116,9 @@ def start(config: Config, engine: bool | None = None) -> Running:
     watch = FileWatch(_tls_paths(config))  # before they are read: a change from now on is seen
     material = _material(config)
     metrics = Metrics()
-    store = MeasuredStore(open_store(config.keystore), metrics.observe_store)
+    store = WatchedStore(MeasuredStore(open_store(config.keystore), metrics.observe_store))
     cache = KeyCache(store, config.cache)
+    store.listen(cache.store_away)
     lifecycle = Lifecycle(cache, config.deletion_wait)
     _create_missing(config, lifecycle)
     state = State(Settings.of(config), cache, auditing.opened(config), lifecycle, metrics)
@@ -129,6 +137,7 @@ def start(config: Config, engine: bool | None = None) -> Running:
         text = f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}"
         raise OperatorError(text, _listen_hint(error, port)) from None
     upkeep = Upkeep(lifecycle)
+    store.start()
     upkeep.start()
     return Running(config, state, running, upkeep, watch, errors)
 
@@ -165,10 +174,6 @@ def wait(running: Running, load: Loader | None, signals: Signals) -> None:
             _log.error("SIGHUP: %s%s; everything stays as it was", error, f" ({error.hint})" if error.hint else "")
         else:
             _log.info("SIGHUP: configuration and TLS files reloaded")
-
-
-def _fixed(config: Config) -> tuple[object, ...]:
-    return config.address, config.keystore, config.keys
 
 
 def _authority(material: tls.Material) -> Authority | None:

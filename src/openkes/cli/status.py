@@ -18,6 +18,7 @@ from openkes.errors import OperatorError
 def status(short: bool, json_wanted: bool, connection: Connection) -> None:
     """Show whether a server and its key store are well.
 
+    Servers of a group have the same configuration when they show the same digits under Configuration.
     The exit code is 1 when there is no answer, or when the server cannot reach its key store.
 
     \b
@@ -43,6 +44,7 @@ def _rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("Version", str(answer.get("version", "unknown"))),
         ("Up", _uptime(answer)),
         ("Key store", _key_store(answer)),
+        *([("Configuration", str(digest))] if (digest := answer.get("configuration")) else []),
         ("System", f"{answer.get('os', '?')}/{answer.get('arch', '?')}"),
         ("CPUs", f"{answer.get('num_cpu_used', '?')} of {answer.get('num_cpu', '?')}"),
     ]

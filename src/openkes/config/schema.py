@@ -14,6 +14,9 @@ from openkes.keystore.cache import Expiry
 from openkes.keystore.lifecycle import DEFAULT_WAIT
 from openkes.policy import Policy
 
+#: Key of a field's metadata: servers of a group may differ in it. Of secrets and paths it goes without saying.
+OF_HOST = "of_host"
+
 DEFAULT_ADDRESS = ("0.0.0.0", 7373)  # noqa: S104 - the documented default: every interface
 
 
@@ -87,7 +90,7 @@ class Seal:
     """Where the sealing key is: a path, or the name of a systemd credential."""
 
     source: SealSource
-    where: str
+    where: str = field(metadata={OF_HOST: True})
 
 
 class KeyStoreSettings(ABC):

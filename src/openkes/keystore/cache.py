@@ -24,6 +24,8 @@ from openkes.keystore.turns import Turns
 FRESH = 0.1
 #: Seconds from a failed fetch to the next one of the same key, while the key in memory will do.
 RETRY = 2.0
+#: Seconds. A failure that is older says nothing of now: who needs the key waits for a fetch.
+FAILING = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +133,19 @@ class KeyCache:
         self.misses += 1  # counted for the metrics; a rare lost addition between threads does no harm
         cached = self._spare(name)
         if cached is not None and cached.failed is not None:
-            # The store fails for this key: whoever waited for it again would wait for its time-out.
-            self._try_again(name, cached)
-            return self._used(cached)
+            since = self._clock() - cached.failed
+            if since < FAILING:
+                # The store fails for this key: whoever waited for it again would wait for its time-out.
+                if since >= RETRY:
+                    self._fetch_in_background(name)
+                return self._used(cached)
         try:
             return self._fetched(name)
         except Unreachable:
             cached = self._spare(name)
             if cached is None:
                 raise
+            cached.failed = self._clock()
             return self._used(cached)
 
     def _spare(self, name: str) -> _Cached | None:
@@ -188,16 +194,19 @@ class KeyCache:
             if since is None or fetch.begin > since:
                 return key
 
-    def _try_again(self, name: str, cached: _Cached) -> None:
-        """In the background, unless somebody is at it or the last failure was a moment ago."""
-        now = self._clock()
-        if cached.failed is None or now - cached.failed < RETRY:
-            return
+    def _fetch_in_background(self, name: str) -> None:
         with self._lock:
             if name in self._fetches:
                 return
-            fetch = self._fetches[name] = _Fetch(now)
-        threading.Thread(target=self._run, args=(name, fetch), name="fetch", daemon=True).start()
+            fetch = self._fetches[name] = _Fetch(self._clock())
+
+        def work() -> None:
+            self._run(name, fetch)
+            cached = self._cached.get(name)
+            if cached is not None and isinstance(fetch.error, Unreachable):
+                cached.failed = self._clock()
+
+        threading.Thread(target=work, name="fetch", daemon=True).start()
 
     def _run(self, name: str, fetch: _Fetch) -> None:
         """Raises nothing: the outcome is the fetch's."""
@@ -214,23 +223,35 @@ class KeyCache:
     def _read(self, name: str) -> Key:
         """From the store, in the caller's turn; what was read is served from now on."""
         begin = self._clock()
+        key = self._look_up(name)
+        if key.deleted_at is not None:
+            raise KeyNotFound(name)
+        self.serve(name, key, begin)
+        return key
+
+    def look_up(self, name: str) -> Key:
+        """The entry as the store has it, a deleted one too, for those who do not use it. It is not served unless it was
+        before. KeyNotFound, Unreachable, MalformedEntry."""
+        with self.turn(name):
+            begin = self._clock()
+            key = self._look_up(name)
+            cached = self._cached.get(name)
+            if cached is not None:
+                self._cached[name] = _Cached(key, begin, cached.used)
+            return key
+
+    def _look_up(self, name: str) -> Key:
+        """In the caller's turn."""
         try:
             value = self.store.get(name)
         except KeyNotFound:
             self.forget(name)
             self.seen(name, None)
             raise
-        except Unreachable:
-            cached = self._cached.get(name)
-            if cached is not None:
-                cached.failed = self._clock()
-            raise
         key = entry.decode(value, name)
-        self.seen(name, key)
         if key.deleted_at is not None:
             self.forget(name)
-            raise KeyNotFound(name)
-        self.serve(name, key, begin)
+        self.seen(name, key)
         return key
 
     def serve(self, name: str, key: Key, begin: float | None = None) -> None:

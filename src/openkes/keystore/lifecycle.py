@@ -11,17 +11,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from openkes.crypto import entry
 from openkes.crypto.entry import Key, MalformedEntry
 from openkes.keystore import KeyExists, KeyNotFound, Unreachable
 from openkes.keystore.cache import KeyCache
+from openkes.keystore.ledger import Ledger
+from openkes.keystore.survey import Rest, Scan, Survey
 
 _log = logging.getLogger(__name__)
 _SECOND = 1_000_000_000
 DEFAULT_WAIT = 7 * 24 * 3600.0  # seconds; long enough for a weekend and the Monday after it
-SCAN_PAGE = 1_000
 #: ns. Who removes an entry for good takes it for so long, with `deleted_at` and `purge_at` the same: nobody undeletes
 #: or replaces it meanwhile. After a crash the next purge removes it.
 _REMOVAL = 3600 * _SECOND
@@ -29,15 +29,6 @@ _REMOVAL = 3600 * _SECOND
 
 class NotReadBack(Exception):
     """The store acknowledged a change and then gave back something else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What a look at every entry found: names of entries without an integrity tag, and of malformed ones."""
-
-    entries: int
-    untagged: tuple[str, ...]
-    malformed: tuple[str, ...]
 
 
 class Lifecycle:
@@ -48,11 +39,11 @@ class Lifecycle:
         self._store = cache.store
         self.wait = wait
         self._now = now
-        self._lock = threading.Lock()
-        self._pending: dict[str, int] = {}
-        self._versions: dict[str, int] = {}
-        #: Set after the first `scan`: until then `pending` and `versions` know only what happened here.
+        self._ledger = Ledger()
+        cache.seen = self._ledger.saw
+        #: Set after the first look at every entry: until then `pending` and `versions` know only what happened here.
         self.scanned = threading.Event()
+        self._malformed: frozenset[str] = frozenset()
 
     def create(self, name: str, key: Key) -> None:
         """KeyExists (also while a deletion waits), Unreachable, NotReadBack."""
@@ -66,7 +57,6 @@ class Lifecycle:
                     raise
                 self._store.replace(name, old, value)
             self._serve(name, key)
-        self._forget(name)
 
     def rotate(self, name: str, raw: bytes, identity: str) -> Key:
         """A new version with `raw`, 32 random bytes. KeyNotFound, KeyExists (changed meanwhile: try again)."""
@@ -78,8 +68,6 @@ class Lifecycle:
             key = key.rotated(raw, self._now(), identity)
             self._store.replace(name, old, entry.encode(key, name))
             self._serve(name, key)
-        with self._lock:
-            self._versions[name] = key.version
         return key
 
     def delete(self, name: str) -> None:
@@ -88,17 +76,17 @@ class Lifecycle:
             try:
                 if not self.wait:
                     self._store.delete(name)
-                    self._forget(name)
+                    self._ledger.saw(name, None)
                     return
                 old = self._store.get(name)
                 key = entry.decode(old, name)
                 if key.deleted_at is not None:
+                    self._ledger.saw(name, key)
                     raise KeyNotFound(name)
                 now = self._now()
-                purge_at = now + int(self.wait * _SECOND)
-                self._store.replace(name, old, entry.encode(key.deleted(now, purge_at), name))
-                with self._lock:
-                    self._pending[name] = purge_at
+                key = key.deleted(now, now + int(self.wait * _SECOND))
+                self._store.replace(name, old, entry.encode(key, name))
+                self._ledger.saw(name, key)
             finally:
                 self._cache.forget(name)
 
@@ -112,17 +100,14 @@ class Lifecycle:
             key = key.undeleted()
             self._store.replace(name, old, entry.encode(key, name))
             self._serve(name, key)
-        self._keep(name)
 
     def pending(self) -> dict[str, int]:
         """Names whose deletion waits, with the time (ns since 1970) at which they go."""
-        with self._lock:
-            return dict(self._pending)
+        return self._ledger.pending()
 
     def versions(self) -> dict[str, int]:
         """Names of rotated keys with the number of their newest version."""
-        with self._lock:
-            return dict(self._versions)
+        return self._ledger.versions()
 
     def purge(self) -> list[str]:
         """Remove what has waited long enough; names removed. Unreachable."""
@@ -132,12 +117,17 @@ class Lifecycle:
                 continue
             with self._cache.turn(name):
                 if self._remove(name):
+                    _log.warning("key %s was deleted for good: its waiting period is over", name)
                     gone.append(name)
-                    self._forget(name)
-                else:
-                    self._keep(name)
+                self._ledger.saw(name, self._found(name))
                 self._cache.forget(name)
         return gone
+
+    def _found(self, name: str) -> Key | None:
+        try:
+            return entry.decode(self._store.get(name), name)
+        except (KeyNotFound, MalformedEntry):
+            return None
 
     def _remove(self, name: str) -> bool:
         """False when it is no deleted key any more, or somebody else is faster. Unreachable."""
@@ -148,43 +138,30 @@ class Lifecycle:
         soon = self._now() + _REMOVAL
         try:
             self._store.replace(name, old, entry.encode(entry.decode(old, name).deleted(soon, soon), name))
+            if self._now() > soon - _REMOVAL // 2:
+                return False  # held up so long that it will soon be another's: the next purge may have it
             self._store.delete(name)
         except (KeyNotFound, KeyExists):
             return False
         return True
 
     def scan(self) -> Scan:
-        """Look at every entry once: what waits, what was rotated, what is malformed. Unreachable."""
-        entries, untagged, malformed, start = 0, [], [], ""
-        while True:
-            page = self._store.list("", SCAN_PAGE, start)
-            for name in page.names:
-                try:
-                    key = self._looked_at(name)
-                except KeyNotFound:
-                    continue
-                except MalformedEntry as error:
-                    malformed.append(name)
-                    _log.error("stored key %s is malformed: %s; restore it from a backup", name, error)
-                    continue
-                entries += 1
-                if not key.tagged:
-                    untagged.append(name)
-            start = page.continue_at
-            if not start:
-                self.scanned.set()
-                return Scan(entries, tuple(untagged), tuple(malformed))
+        """Look at every entry, in one go. Unreachable."""
+        while (scan := self.look(self.survey())) is None:
+            pass
+        return scan
 
-    def _looked_at(self, name: str) -> Key:
-        """In its turn: an undelete between reading and noting would leave a living key among those that wait."""
-        with self._cache.turn(name):
-            key = entry.decode(self._store.get(name), name)
-            with self._lock:
-                if key.purge_at is not None:
-                    self._pending[name] = key.purge_at
-                if key.is_rotated:
-                    self._versions[name] = key.version
-        return key
+    def survey(self) -> Survey:
+        """A look at every entry, for `look`."""
+        return Survey(self._cache, self._ledger, self._malformed)
+
+    def look(self, survey: Survey, rest: Rest = lambda _: False) -> Scan | None:
+        """Go on with it: what was found, or None when `rest` broke it off. Unreachable, to be followed by another."""
+        scan = survey.run(rest)
+        if scan is not None:
+            self._malformed = frozenset(scan.malformed)
+            self.scanned.set()
+        return scan
 
     def _serve(self, name: str, key: Key) -> None:
         """Read back what was stored, and serve that."""
@@ -196,6 +173,7 @@ class Lifecycle:
         # Another server may have rotated or deleted it since: that went on from what was stored here.
         if found.hmac_key != key.hmac_key or not set(key.versions()) <= set(found.versions()):
             raise NotReadBack(name)
+        self._ledger.saw(name, found)
         if found.deleted_at is None:
             self._cache.serve(name, found)
 
@@ -214,14 +192,3 @@ class Lifecycle:
         except MalformedEntry:
             return False
         return purge_at is not None and purge_at <= self._now()
-
-    def _keep(self, name: str) -> None:
-        """Its deletion does not wait any more."""
-        with self._lock:
-            self._pending.pop(name, None)
-
-    def _forget(self, name: str) -> None:
-        """The key that had this name is gone."""
-        with self._lock:
-            self._pending.pop(name, None)
-            self._versions.pop(name, None)

@@ -23,6 +23,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from openkes.keystore import token_expires_in
 from openkes.server.memory import memory_used
 
 if TYPE_CHECKING:
@@ -139,6 +140,12 @@ class _Scrape:
         for call, count in failures.items():
             family.add_metric([call], count)
         yield family
+        keys = self._state.keys
+        reachable = "Whether the key store answers: 1, or 0 while it is away."
+        yield _gauge("openkes_keystore_reachable", reachable, not keys.away)
+        left = token_expires_in(keys.store)
+        token = "Until the login to the key store expires, where it does."
+        yield GaugeMetricFamily("openkes_keystore_token_expiry_seconds", token, left)
 
     def _cache(self) -> Iterator[Metric]:
         keys = self._state.keys

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from openkes import __version__, api
+from openkes.config.digest import digest
 from openkes.config.schema import Config, Proxy, RouteSettings
 from openkes.errors import APIError, Code
 from openkes.identity.chain import Authority
@@ -23,7 +24,8 @@ from openkes.server.metrics import Metrics
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Settings:
-    """`identities` maps an identity to the name of its policy. `loaded_at` in ns since 1970."""
+    """`identities` maps an identity to the name of its policy. `loaded_at` in ns since 1970. `digest` is that of what
+    the servers of a group have in common."""
 
     admin: str | None
     policies: dict[str, Policy]
@@ -31,6 +33,7 @@ class Settings:
     api: dict[str, RouteSettings]
     loaded_at: int
     proxy: Proxy = field(default_factory=Proxy)
+    digest: str = ""
 
     @classmethod
     def of(cls, config: Config) -> Settings:
@@ -41,6 +44,7 @@ class Settings:
             api=config.api,
             loaded_at=time.time_ns(),
             proxy=config.tls.proxy,
+            digest=digest(config),
         )
 
 

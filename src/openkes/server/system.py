@@ -41,6 +41,7 @@ def status(state: State) -> bytes:
         "num_cpu_used": len(os.sched_getaffinity(0)),
         "mem_heap_used": memory.resident,
         "mem_stack_used": memory.stack,
+        "configuration": state.settings.digest,
     }
     try:
         # Whole microseconds, at least one: 0 would read as "not measured".
