@@ -124,3 +124,28 @@ def test_more_calls_than_can_be_remembered(doors: Doors, monkeypatch: pytest.Mon
 def test_bodies_are_read_anew(doors: Doors) -> None:
     replies = [doors.hot(Request("minio", "PUT", PATH, body, False)) for body in (b"{}", b"", b"[]", b"x" * 1100_000)]
     assert [reply and reply.status for reply in replies] == [200, 400, 400, 413]
+
+
+def test_every_call_is_counted_once_whichever_door_it_took(doors: Doors) -> None:
+    """Besides the one of the fixture."""
+    refused = doors.flask(Request("unknown", "PUT", PATH, b"{}", False))
+    for _ in range(3):
+        assert status(doors) == 200
+        assert status(doors, "unknown") == refused.status == 403
+        assert doors.flask(Request("minio", "PUT", PATH, b"{}", False)).status == 200
+    text = doors.state.metrics.exposition(doors.state).body.decode().splitlines()
+    rows = dict(line.rsplit(" ", 1) for line in text if not line.startswith("#"))
+    assert float(rows['openkes_requests_total{code="200",route="key_generate"}']) == 7
+    assert float(rows['openkes_requests_total{code="403",route="key_generate"}']) == 4
+    assert float(rows['openkes_request_duration_seconds_count{route="key_generate"}']) == 11
+    assert float(rows['openkes_request_duration_seconds_bucket{le="+Inf",route="key_generate"}']) == 11
+    assert float(rows["kes_http_response_time_count"]) == 11
+    assert float(rows['kes_http_request_success{code="200"}']) == 7
+
+
+def test_a_call_without_its_line_counts_as_refused(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors.audit, "append", lambda _: False)
+    assert status(doors) == 503
+    requests, durations = doors.state.metrics.snapshot()
+    assert requests == {("key_generate", 200): 1, ("key_generate", 503): 1}
+    assert sum(durations["key_generate"].counts) == 2

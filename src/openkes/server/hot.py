@@ -15,6 +15,7 @@ from openkes.api import Spec
 from openkes.errors import APIError, Code
 from openkes.server import failures, guard, routes
 from openkes.server.audit import Record, new_id, now, subject
+from openkes.server.metrics import Histogram
 from openkes.server.peer import Facts, Peer, facts
 from openkes.server.state import Settings, State
 
@@ -38,10 +39,11 @@ class _Call:
     spec: Spec
     handler: routes.DataHandler
     subject: str
+    answered: Histogram
     allowed: bool = False
 
 
-def _read(settings: Settings, method: str, path: str, identity: str) -> _Call | None:
+def _read(state: State, settings: Settings, method: str, path: str, identity: str) -> _Call | None:
     """None: the other door's."""
     if not path.startswith(_PREFIX):
         return None
@@ -53,7 +55,9 @@ def _read(settings: Settings, method: str, path: str, identity: str) -> _Call | 
     # Whom a proxy speaks for stands in a header, which only the Flask door sees.
     if identity in settings.proxy.identities:
         return None
-    return _Call(method, name, *route, subject(method, path, identity, settings.identities.get(identity, ""), name))
+    spec, handler = route
+    about = subject(method, path, identity, settings.identities.get(identity, ""), name)
+    return _Call(method, name, spec, handler, about, state.metrics.alone(spec.name))
 
 
 def create_door(state: State) -> Door:
@@ -71,7 +75,7 @@ def create_door(state: State) -> Door:
             of, calls = known = (settings, {})
         call = calls.get((peer.identity, path))
         if call is None or call.method != method:
-            call = _read(settings, method, path, peer.identity)
+            call = _read(state, settings, method, path, peer.identity)
             if call is None:
                 return None
         key = keys.peek(call.name)
@@ -91,8 +95,14 @@ def create_door(state: State) -> Door:
                 return None  # the store may know a newer version
             status, answer = failures.answer(error, path)
         record = Record(now(), new_id(), about.origin, call.subject, status, clock() - begin)
-        refusal = state.record(call.spec.name, record)
-        return failures.answer(refusal, path) if refusal else (status, answer)
+        refusal = state.write(call.spec.name, record)
+        if refusal is not None:
+            status, answer = failures.answer(refusal, path)
+        if status == 200:
+            call.answered.add(record.duration)
+        else:
+            state.metrics.observe(call.spec.name, status, record.duration)
+        return status, answer
 
     return door
 

@@ -69,23 +69,21 @@ class Hub:
 
     def __init__(self) -> None:
         self.events = 0  # counted by those who make the lines, whether anybody listens or not
+        self.wanted = False  # nobody listens: then a line need not be made
         self._listeners: tuple[Subscription, ...] = ()
         self._lock = threading.Lock()
-
-    @property
-    def wanted(self) -> bool:
-        """False when nobody listens: then a line need not be made."""
-        return bool(self._listeners)
 
     def subscribe(self) -> Subscription:
         subscription = Subscription(self)
         with self._lock:
             self._listeners = (*self._listeners, subscription)
+            self.wanted = True
         return subscription
 
     def leave(self, subscription: Subscription) -> None:
         with self._lock:
             self._listeners = tuple(other for other in self._listeners if other is not subscription)
+            self.wanted = bool(self._listeners)
 
     def publish(self, line: bytes) -> None:
         for listener in self._listeners:

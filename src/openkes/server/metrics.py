@@ -57,6 +57,12 @@ class Histogram:
         self.counts[bisect_left(BUCKETS, seconds)] += 1
         self.total += seconds
 
+    def __add__(self, other: Histogram) -> Histogram:
+        both = Histogram()
+        both.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
+        both.total = self.total + other.total
+        return both
+
     def buckets(self) -> list[tuple[str, float]]:
         seen, rows = 0, []
         for bound, count in zip((*map(str, BUCKETS), "+Inf"), self.counts, strict=True):
@@ -72,6 +78,7 @@ class Metrics:
         self._lock = threading.Lock()
         self._requests: dict[tuple[str, int], int] = {}
         self._durations: dict[str, Histogram] = {}
+        self._alone: dict[str, Histogram] = {}
         self.store_calls = {call: Histogram() for call in STORE_CALLS}
         self.store_failures = dict.fromkeys(STORE_CALLS, 0)
         self.active = 0
@@ -93,6 +100,12 @@ class Metrics:
                 histogram = self._durations[route] = Histogram()
             histogram.add(seconds)
 
+    def alone(self, route: str) -> Histogram:
+        """Answers with 200 of a route through the hot door, which gives one at a time. Nobody else may add to them:
+        then a plain addition is exact, and needs no lock that somebody else could hold."""
+        with self._lock:
+            return self._alone.setdefault(route, Histogram())
+
     def observe_store(self, call: str, seconds: float, failed: bool) -> None:
         with self._lock:
             self.store_calls[call].add(seconds)
@@ -106,7 +119,15 @@ class Metrics:
 
     def snapshot(self) -> tuple[dict[tuple[str, int], int], dict[str, Histogram]]:
         with self._lock:
-            return dict(self._requests), dict(self._durations)
+            requests = dict(self._requests)
+            durations = {route: histogram + Histogram() for route, histogram in self._durations.items()}
+            alone = [
+                (route, histogram + Histogram()) for route, histogram in self._alone.items() if any(histogram.counts)
+            ]
+        for route, histogram in alone:
+            requests[route, 200] = requests.get((route, 200), 0) + sum(histogram.counts)
+            durations[route] = durations.get(route, Histogram()) + histogram
+        return requests, durations
 
 
 class _Scrape:
@@ -207,10 +228,7 @@ def _requests(requests: dict[tuple[str, int], int]) -> Iterator[Metric]:
 
 
 def _response_time(durations: dict[str, Histogram]) -> Metric:
-    total = Histogram()
-    for histogram in durations.values():
-        total.counts = [a + b for a, b in zip(total.counts, histogram.counts, strict=True)]
-        total.total += histogram.total
+    total = sum(durations.values(), Histogram())
     family = HistogramMetricFamily("kes_http_response_time", "Response times of all requests in seconds.")
     family.add_metric([], total.buckets(), total.total)
     return family

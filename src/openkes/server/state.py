@@ -75,15 +75,21 @@ class State:
     version: str = __version__
 
     def record(self, route: str, record: Record) -> APIError | None:
-        """One request is over: write it down, count it, and show it to whoever listens.
+        """One request is over: write it down, show it to whoever listens, and count it.
 
         AUDIT_FAILED is what must be answered instead: the line is required and could not be written."""
-        shown = self.audit_lines.wanted
-        line = record.line() if shown or self.audit.wanted else b""
-        if not self.audit.append(line) and record.status == 200 and route in _NEED_A_LINE:
-            self.metrics.observe(route, Code.AUDIT_FAILED.status, record.duration)
+        refusal = self.write(route, record)
+        self.metrics.observe(route, refusal.status if refusal else record.status, record.duration)
+        return refusal
+
+    def write(self, route: str, record: Record) -> APIError | None:
+        """As `record`, for a caller that counts."""
+        audit, shown = self.audit, self.audit_lines.wanted
+        if not (shown or audit.wanted):
+            return None
+        line = record.line()
+        if not audit.append(line) and record.status == 200 and route in _NEED_A_LINE:
             return APIError(Code.AUDIT_FAILED)
-        self.metrics.observe(route, record.status, record.duration)
         if shown:
             self.audit_lines.publish(line + b"\n")
         return None
