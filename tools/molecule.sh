@@ -7,13 +7,15 @@ cd "$(dirname "$0")/.."
 PATH=${OPENKES_VENV:-$PWD/.venv}/bin:$PATH
 cache=${OPENKES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/openkes}
 : "${ANSIBLE_COLLECTIONS_PATH:=$(tools/collection-path.sh)}"
-: "${OPENKES_WHEELHOUSE:=$(tools/wheelhouse.sh | tail -n 1)}"
+# What the scenario's key store needs beside the server.
+case " $* " in *" group "*) extras=vault ;; *) extras= ;; esac
+: "${OPENKES_WHEELHOUSE:=$(tools/wheelhouse.sh --extras "$extras" | tail -n 1)}"
 : "${OPENKES_STANDIN:=$cache/standin/minio-standin}"
 export PATH ANSIBLE_COLLECTIONS_PATH OPENKES_WHEELHOUSE OPENKES_STANDIN
 export MOLECULE_GLOB="${MOLECULE_GLOB:-molecule/*/molecule.yml}"
 export MOLECULE_COMMAND_BORDERS="${MOLECULE_COMMAND_BORDERS:-false}"
 case " $* " in
     # The others have no MinIO and need no Go.
-    *" fleet "* | *" kes_minio "*) mkdir -p "$cache/standin"; tests/standin/build.sh "$OPENKES_STANDIN" >&2 ;;
+    *" fleet "* | *" group "* | *" kes_minio "*) mkdir -p "$cache/standin"; tests/standin/build.sh "$OPENKES_STANDIN" >&2 ;;
 esac
 exec molecule "$@"

@@ -59,6 +59,10 @@ options:
     type: list
     elements: path
     default: []
+  rewritten:
+    description: Whether the configuration had to be written in this run, so that a server may have read another one.
+    type: bool
+    default: false
   state_file:
     description: Where it is noted what the running server was started and reloaded with.
     type: path
@@ -144,12 +148,14 @@ def applied(path: str) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def decide(supervised: Supervised, before: dict[str, str], want: dict[str, str]) -> str:
+def decide(supervised: Supervised, before: dict[str, str], want: dict[str, str], rewritten: bool = False) -> str:
     """The least that brings the server up to date."""
     if not supervised.active():
         return "start"
     if before.get("restart") != want["restart"]:
         return "restart"
+    if rewritten and before == want:
+        return "restart"  # somebody else changed the file, and the server may have been started with that
     if before.get("reload") != want["reload"]:
         return "reload"
     if isinstance(supervised, Unit) and not supervised.enabled():
@@ -233,6 +239,7 @@ def main() -> None:
             "private_key": {"type": "path", "required": True, "no_log": False},
             "restart_on": {"type": "list", "elements": "str", "default": []},
             "restart_files": {"type": "list", "elements": "path", "default": []},
+            "rewritten": {"type": "bool", "default": False},
             "state_file": {"type": "path", "required": True},
             "address": {"type": "str", "default": "127.0.0.1"},
             "port": {"type": "int", "default": 7373},
@@ -249,7 +256,7 @@ def main() -> None:
         supervised = Process(params["command"], params["pid_file"], params["log_file"])
     try:
         want = desired(params)
-        action = decide(supervised, applied(params["state_file"]), want)
+        action = decide(supervised, applied(params["state_file"]), want, params["rewritten"])
         if not module.check_mode:
             if action:
                 act(module, supervised, action)

@@ -29,6 +29,15 @@ def test_fleet_from_the_built_collection(installed_collection: Path) -> None:
     _holds(scenario.run("fleet", ANSIBLE_COLLECTIONS_PATH=str(installed_collection)))
 
 
+@pytest.mark.timeout(2700)
+def test_three_key_servers_on_one_key_store() -> None:
+    outcome = scenario.run("group")
+    _holds(outcome)
+    for line in outcome.log.splitlines():
+        if line.startswith("FIGURES"):
+            print(line)
+
+
 def _holds(outcome: scenario.Outcome) -> None:
     first = outcome.changed("check", 0)
     assert sum(first.values()) > 0, "a check run on a fresh host announces nothing"
