@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -16,11 +17,15 @@ from typing import Any
 import pytest
 import urllib3
 
+from openkes.keystore.etcd import EtcdStore
+from openkes.keystore.etcd.login import Login
 from openkes.keystore.http import ClientTLS
+from tests.keystore.pages import block
 from tests.servers import free_port
 
 ETCD = shutil.which("etcd")
 ETCDCTL = shutil.which("etcdctl")
+PREFIX = "/openkes/keys/"  # of the page
 START_SECONDS = 60.0  # a cluster on a loaded machine; a good start takes one second
 needs_etcd = pytest.mark.skipif(ETCD is None, reason="no etcd here: apt-get install etcd-server")
 needs_etcdctl = pytest.mark.skipif(ETCD is None or ETCDCTL is None, reason="apt-get install etcd-server etcd-client")
@@ -110,6 +115,39 @@ class Cluster:
     def wait_healthy(self) -> None:
         for member in self.members:
             wait_for(member.is_healthy, f"{member.name} is not healthy\n{member.log}")
+
+
+class Guarded:
+    """An etcd that was given users as its page says; `folder` has their passwords."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster = cluster
+        self.folder = folder
+        self.shell(block("etcd", "sh", "etcdctl auth enable"), administrator=False)
+
+    def shell(self, script: str, administrator: bool = True) -> None:
+        """With `etcdctl` talking to this etcd."""
+        environment = {"PATH": os.environ["PATH"], "ETCDCTL_API": "3", "ETCDCTL_ENDPOINTS": self.cluster.urls[0]}
+        if tls := self.cluster.members[0].tls:
+            environment |= {"ETCDCTL_CACERT": str(tls.ca), "ETCDCTL_CERT": str(tls.cert), "ETCDCTL_KEY": str(tls.key)}
+        if administrator:
+            environment["ETCDCTL_USER"] = f"root:{self.password('etcd-root.password')}"
+        done = subprocess.run(
+            ["bash", "-e", "-c", script],
+            check=False,
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def password(self, name: str = "etcd.password") -> str:
+        return (self.folder / name).read_text().strip()
+
+    def store(self, prefix: str = PREFIX, tls: ClientTLS | None = None) -> EtcdStore:
+        return EtcdStore(self.cluster.urls, prefix, tls, Login("kes", self.password))
 
 
 def wait_for(condition: Callable[[], bool], text: str, seconds: float = START_SECONDS) -> None:

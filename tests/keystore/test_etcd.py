@@ -1,17 +1,33 @@
-"""The etcd store keeps the interface, on a real etcd: one member, restarted, full, slow, or away."""
+"""The etcd store keeps the interface, on a real etcd of one member: restarted, full, slow, away, with answers lost."""
 
 from __future__ import annotations
 
+import signal
+import socket
+import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from openkes.keystore.etcd import EtcdStore
+from openkes.keystore import KeyExists, KeyNotFound, Unreachable
+from openkes.keystore.etcd import LIMIT_SECONDS, EtcdStore, messages
 from tests.keystore.conformance import Conformance
 from tests.keystore.etcd_server import Cluster, needs_etcd, running
+from tests.keystore.lossy import Proxy, lossy
 
 pytestmark = needs_etcd
+TOO_LONG = 5.0  # seconds for a call that may take one, on a loaded machine
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second in all, in place of nine."""
+    monkeypatch.setattr("openkes.keystore.etcd.LIMIT_SECONDS", 1.0)
+    monkeypatch.setattr("openkes.keystore.etcd.gateway.ALONE_SECONDS", 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +37,266 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def store(etcd: Cluster) -> Iterator[EtcdStore]:
-    store = EtcdStore(etcd.urls, f"/test/{uuid.uuid4()}/")
+def prefix() -> str:
+    return f"/test/{uuid.uuid4()}/"
+
+
+@pytest.fixture
+def store(etcd: Cluster, prefix: str) -> Iterator[EtcdStore]:
+    store = EtcdStore(etcd.urls, prefix)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def proxy(etcd: Cluster) -> Iterator[Proxy]:
+    """Loses transactions, or their answers."""
+    address = urlsplit(etcd.urls[0])
+    with lossy((address.hostname or "", address.port or 0), b"POST " + messages.TXN.encode()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def behind(proxy: Proxy, prefix: str) -> Iterator[EtcdStore]:
+    """The same entries as `store`, through the proxy."""
+    store = EtcdStore((f"http://127.0.0.1:{proxy.port}",), prefix)
     yield store
     store.close()
 
 
 class TestEtcdStore(Conformance):
-    """On the fixture of the module."""
+    """With the fixture `store` of this module."""
+
+
+def test_an_entry_is_a_key_below_the_prefix_with_the_very_bytes(etcd: Cluster, store: EtcdStore, prefix: str) -> None:
+    store.create("key", b"entry\x00\xff")
+    answer = store._gateway._endpoints.call("POST", messages.RANGE, messages.read(f"{prefix}key".encode()))
+    assert messages.stored_in(answer.document).value == b"entry\x00\xff"
+
+
+def put(store: EtcdStore, key: str, value: bytes) -> None:
+    """As somebody else does it, past the store."""
+    message = {"key": messages._text(key.encode()), "value": messages._text(value)}
+    assert store._gateway._endpoints.call("POST", "/v3/kv/put", message).status == 200
+
+
+@pytest.mark.parametrize("other", ["sub/key", "a key", "", "-"])
+def test_what_others_keep_below_the_prefix_is_not_listed(store: EtcdStore, prefix: str, other: str) -> None:
+    store.create("a", b"entry")
+    store.create("z", b"entry")
+    put(store, prefix + other, b"theirs")
+    assert store.list("", 10).names == ["a", "z"]
+
+
+def test_neighbours_of_the_prefix_are_not_listed(store: EtcdStore, prefix: str) -> None:
+    put(store, prefix[:-1], b"before")
+    put(store, prefix[:-1] + "0", b"behind")
+    assert store.list("", 10).names == []
+
+
+def test_a_name_that_is_none_reaches_no_other_key(store: EtcdStore, prefix: str) -> None:
+    put(store, prefix + "sub/key", b"theirs")
+    with pytest.raises(KeyNotFound):
+        store.get("sub/key")
+
+
+def test_a_list_of_5000_names(store: EtcdStore, prefix: str) -> None:
+    names = sorted(f"key-{i}" for i in range(5_000))
+    for begin in range(0, len(names), 100):
+        puts = [messages._put(f"{prefix}{name}".encode(), b"entry") for name in names[begin : begin + 100]]
+        assert store._gateway.call(messages.TXN, {"success": puts}, time.monotonic() + 60)["succeeded"]
+    assert store.list("", 10_000).names == names
+    page = store.list("key-", 1_000)
+    assert (page.names, page.continue_at) == (names[:1_000], names[1_000])
+    assert store.list("key-", 1_000, page.continue_at).names == names[1_000:2_000]
+
+
+def test_more_names_than_are_asked_for_at_once(store: EtcdStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openkes.keystore.etcd._PAGE", 2)
+    for name in "abcde":
+        store.create(name, b"entry")
+    assert store.list("", 5).names == list("abcde")
+    page = store.list("", 3)
+    assert (page.names, page.continue_at) == (["a", "b", "c"], "d")
+
+
+def test_a_create_whose_answer_is_lost_is_done(proxy: Proxy, behind: EtcdStore) -> None:
+    proxy.lost_answers = 1
+    behind.create("key", b"entry")
+    assert proxy.lost == 1
+    assert behind.get("key") == b"entry"
+
+
+def test_a_create_that_was_lost_is_sent_again(proxy: Proxy, behind: EtcdStore) -> None:
+    proxy.lost_requests = 1
+    behind.create("key", b"entry")
+    assert proxy.lost == 1
+    assert behind.get("key") == b"entry"
+
+
+@pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
+def test_a_create_of_a_taken_name_is_refused_whatever_is_lost(
+    store: EtcdStore, proxy: Proxy, behind: EtcdStore, lost: str
+) -> None:
+    store.create("key", b"other")
+    setattr(proxy, lost, 1)
+    with pytest.raises(KeyExists):
+        behind.create("key", b"entry")
+    assert proxy.lost == 1
+    assert store.get("key") == b"other"
+
+
+@pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
+def test_a_replace_is_done_once_whatever_is_lost(proxy: Proxy, behind: EtcdStore, lost: str) -> None:
+    behind.create("key", b"old")
+    setattr(proxy, lost, 1)
+    behind.replace("key", b"old", b"new")
+    assert proxy.lost == 1
+    assert behind.get("key") == b"new"
+
+
+@pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
+def test_a_delete_is_done_whatever_is_lost(proxy: Proxy, behind: EtcdStore, lost: str) -> None:
+    behind.create("key", b"entry")
+    setattr(proxy, lost, 1)
+    behind.delete("key")
+    assert proxy.lost == 1
+    assert behind.list("", 10).names == []
+
+
+def between(proxy: Proxy, store: EtcdStore, act: Callable[[], None]) -> None:
+    """Run `act` when an answer was lost, before the call is sent again."""
+    proxy.lost_answers = 1
+    pause = store._gateway.pause
+
+    def paused(until: float) -> bool:
+        if proxy.lost == 1:
+            act()
+            store._gateway.pause = pause  # type: ignore[method-assign]
+        return pause(until)
+
+    store._gateway.pause = paused  # type: ignore[method-assign]
+
+
+def test_a_delete_whose_answer_is_lost_spares_what_was_created_since(
+    store: EtcdStore, proxy: Proxy, behind: EtcdStore
+) -> None:
+    behind.create("key", b"first")
+    between(proxy, behind, lambda: store.create("key", b"second"))
+    behind.delete("key")
+    assert store.get("key") == b"second"
+
+
+def test_a_replace_whose_answer_is_lost_is_not_done_over_what_came_since(
+    store: EtcdStore, proxy: Proxy, behind: EtcdStore
+) -> None:
+    behind.create("key", b"old")
+    between(proxy, behind, lambda: store.replace("key", b"new", b"old"))
+    with pytest.raises(KeyExists):
+        behind.replace("key", b"old", b"new")
+    assert store.get("key") == b"old"
+
+
+def test_a_delete_goes_on_when_the_entry_was_replaced_meanwhile(store: EtcdStore, prefix: str) -> None:
+    store.create("key", b"first")
+    change = store._change
+    changed: list[bool] = []
+
+    def replaced_first(transaction: object, until: float) -> object:
+        if not changed:
+            changed.append(True)
+            put(store, prefix + "key", b"second")
+        return change(transaction, until)
+
+    store._change = replaced_first  # type: ignore[method-assign, assignment]
+    store.delete("key")
+    assert store.list("", 10).names == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_is_lost_again_and_again_ends(proxy: Proxy, behind: EtcdStore) -> None:
+    proxy.lost_requests = 1_000_000
+    begin = time.monotonic()
+    with pytest.raises(Unreachable):
+        behind.create("key", b"entry")
+    assert time.monotonic() - begin < TOO_LONG
+
+
+def test_nobody_there() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with pytest.raises(Unreachable, match="Connection refused; is it up, and can this host reach it"):
+        EtcdStore((url,), "/keys/")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_something_else_is_there(proxy: Proxy) -> None:
+    proxy.silent = True
+    begin = time.monotonic()
+    with pytest.raises(Unreachable, match="no answer in time"):
+        EtcdStore((f"http://127.0.0.1:{proxy.port}",), "/keys/")
+    assert time.monotonic() - begin < TOO_LONG
+
+
+def test_a_close_ends_a_wait(proxy: Proxy, behind: EtcdStore) -> None:
+    proxy.lost_requests = 1_000_000
+    failed: list[Exception] = []
+
+    def create() -> None:
+        try:
+            behind.create("key", b"entry")
+        except Unreachable as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=create)
+    begin = time.monotonic()
+    thread.start()
+    behind.close()
+    thread.join()
+    assert len(failed) == 1
+    assert time.monotonic() - begin < LIMIT_SECONDS
+
+
+class TestOwnServer:
+    """An etcd for one test, for what would disturb the others."""
+
+    @pytest.fixture
+    def etcd(self, tmp_path: Path) -> Iterator[Cluster]:
+        with running(tmp_path / "etcd") as cluster:
+            yield cluster
+
+    def test_killed_and_started_again_it_has_every_key(self, etcd: Cluster, store: EtcdStore) -> None:
+        store.create("key", b"entry")
+        etcd.members[0].kill()
+        with pytest.raises(Unreachable):
+            store.get("key")
+        etcd.members[0].start()
+        etcd.wait_healthy()
+        assert store.get("key") == b"entry"
+
+    @pytest.mark.usefixtures("impatient")
+    def test_paused_it_is_unreachable_and_then_goes_on(self, etcd: Cluster, store: EtcdStore) -> None:
+        store.create("key", b"entry")
+        etcd.members[0].signal(signal.SIGSTOP)
+        begin = time.monotonic()
+        with pytest.raises(Unreachable, match="no answer in time"):
+            store.get("key")
+        assert time.monotonic() - begin < TOO_LONG
+        etcd.members[0].signal(signal.SIGCONT)
+        assert store.get("key") == b"entry"
+
+    def test_a_full_quota_is_named_and_keys_are_still_read(self, tmp_path: Path, prefix: str) -> None:
+        with running(tmp_path / "full", arguments=["--quota-backend-bytes", "200000"]) as cluster:
+            store = EtcdStore(cluster.urls, prefix)
+            with pytest.raises(Unreachable, match=r"NOSPACE.*etcdctl alarm disarm"):
+                for i in range(1_000):
+                    store.create(f"key-{i}", b"entry" * 200)
+            assert store.get("key-0") == b"entry" * 200
+
+    def test_without_its_gateway(self, tmp_path: Path, prefix: str) -> None:
+        with (
+            running(tmp_path / "none", arguments=["--enable-grpc-gateway=false"]) as cluster,
+            pytest.raises(Unreachable, match="--enable-grpc-gateway=true"),
+        ):
+            EtcdStore(cluster.urls, prefix)

@@ -53,12 +53,18 @@ _BY_WORDS = {
         "its space is used up (NOSPACE): compact and defragment it, raise --quota-backend-bytes if need be, then run "
         "`etcdctl alarm disarm`",
     ),
-    "must have empty CommonName": Failure(
+    "CommonName": Failure(
         Kind.REFUSED,
         "with --client-cert-auth its JSON gateway takes only client certificates without a common name: make "
         "keystore.etcd.tls.cert with an empty CN, and name the user by keystore.etcd.user",
     ),
 }
+_GATEWAY_ALONE = Failure(
+    Kind.UNKNOWN,
+    "its JSON gateway cannot reach its own member: with --client-cert-auth the members' certificates need the extended "
+    "key usage clientAuth, too; look at its log",
+)
+_BY_WORDS |= {"connection closed": _GATEWAY_ALONE, "connection error": _GATEWAY_ALONE}
 _UNKNOWN_CODES = {1, 2, 4, 10, 13, 14}  # cancelled, unknown, deadline exceeded, aborted, internal, unavailable
 
 

@@ -40,16 +40,23 @@ class Gateway:
         """The answer. `until`: a time of the monotonic clock. `repeatable`: reads, which are asked of every member.
         Unreachable (MaybeDone)."""
         patience = min(until, time.monotonic() + ELECTION_SECONDS)
-        refused, logins = "", 0
+        logins = 0
         while True:
-            token = self._token(refused, until)
+            token = self._token(until)
             headers = {**_HEADERS, "Authorization": token} if token else _HEADERS
-            answer = self._ask(path, message, headers, until, repeatable)
+            try:
+                answer = self._ask(path, message, headers, until, repeatable)
+            except MaybeDone:
+                # A cluster restored from a snapshot never answers to a token that it gave before: it waits for the
+                # revision at which it did.
+                self._forget(token)
+                raise
             if answer.status == 200:
                 return dict(answer.document)
             failed = failure(answer)
             if failed.kind is Kind.LOGIN and self._login is not None and logins < _LOGINS:
-                refused, logins = token, logins + 1
+                self._forget(token)
+                logins += 1
             elif failed.kind is Kind.UNKNOWN and not repeatable:
                 self._endpoints.pass_on()
                 raise MaybeDone(self._text(failed))
@@ -58,13 +65,17 @@ class Gateway:
             else:
                 raise Unreachable(self._text(failed))
 
-    def _token(self, refused: str, until: float) -> str:
+    def _token(self, until: float) -> str:
         if self._login is None:
             return ""
         try:
-            return self._login.token(refused, lambda user, password: self._authenticate(user, password, until))
+            return self._login.token(lambda user, password: self._authenticate(user, password, until), until)
         except OperatorError as error:
             raise Unreachable(f"etcd {self}: {error}; {error.hint}") from None
+
+    def _forget(self, token: str) -> None:
+        if self._login is not None:
+            self._login.forget(token)
 
     def _authenticate(self, user: str, password: str, until: float) -> str:
         patience = min(until, time.monotonic() + ELECTION_SECONDS)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from openkes.keystore import Unreachable
 
 
 @dataclass(slots=True)
@@ -16,11 +19,21 @@ class Login:
     _token: str = field(default="", init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    def token(self, refused: str, ask: Callable[[str, str], str]) -> str:
-        """A token other than `refused`, from memory if there is one; `ask(user, password)` gives a new one. One asks
-        at a time: etcd spends a tenth of a second on each password."""
-        with self._lock:
-            if self._token in ("", refused):
-                self._token = ""
+    def token(self, ask: Callable[[str, str], str], until: float) -> str:
+        """From memory if there is one; `ask(user, password)` gives a new one. One asks at a time, for etcd spends a
+        tenth of a second on each password; nobody waits for it beyond `until`. Unreachable."""
+        if token := self._token:
+            return token
+        if not self._lock.acquire(timeout=max(0.0, until - time.monotonic())):
+            raise Unreachable("another call is still waiting for a login")
+        try:
+            if not self._token:
                 self._token = ask(self.user, self.password())
             return self._token
+        finally:
+            self._lock.release()
+
+    def forget(self, token: str) -> None:
+        """It was refused, or is in doubt."""
+        if self._token == token:
+            self._token = ""
