@@ -9,9 +9,9 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::doors::{Answer, Doors, Headers, Held, Piece, Pieces, Request};
+use crate::doors::{Answer, Doors, Headers, Held, Piece, Pieces, Reply, Request};
 use crate::watch::Watch;
 
 /// Chunks that may wait for a slow reader before the application's thread is held up.
@@ -32,7 +32,7 @@ pub struct Call {
     declared_length: Option<u64>,
     #[pyo3(get)]
     body: Py<PyBytes>,
-    answer: Mutex<Option<oneshot::Sender<Answer>>>,
+    answer: Mutex<Option<Reply>>,
     doors: Arc<Doors>,
     handle: Handle,
     patience: Duration,
@@ -47,7 +47,6 @@ impl Call {
         request: Request,
         peer: Py<PyAny>,
         doors: Arc<Doors>,
-        handle: Handle,
         patience: Duration,
     ) -> Self {
         Self {
@@ -59,7 +58,7 @@ impl Call {
             body: PyBytes::new(py, &request.body).unbind(),
             answer: Mutex::new(Some(request.answer)),
             doors,
-            handle,
+            handle: request.handle,
             patience,
             held: Mutex::new(Some(request.held)),
             watch: request.watch,
@@ -70,7 +69,7 @@ impl Call {
         let sender = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
         let sender = sender.ok_or_else(|| PyRuntimeError::new_err("this call was answered before"))?;
-        Ok(sender.send(answer).is_ok())
+        Ok(sender.send(answer))
     }
 }
 

@@ -22,6 +22,7 @@ use crate::io::{Protocol, Tracked};
 use crate::limits::Limits;
 use crate::peer::{PeerFacts, identity};
 use crate::request::answer;
+use crate::threads::Io;
 use crate::watch::{Verdict, Watch};
 
 /// A host that vanished without a word is noticed within about three minutes.
@@ -36,18 +37,21 @@ pub struct Connection {
     pub peer: Arc<PeerCell>,
     pub doors: Arc<Doors>,
     pub limits: Arc<Limits>,
+    pub io: Arc<Io>,
 }
 
-type Io = TokioIo<Tracked<TlsStream<TcpStream>>>;
+type Stream = TokioIo<Tracked<TlsStream<TcpStream>>>;
 
 pub async fn serve(
-    tcp: TcpStream,
+    io: Arc<Io>,
+    tcp: std::net::TcpStream,
     address: SocketAddr,
     tls: TlsAcceptor,
     doors: Arc<Doors>,
     limits: Arc<Limits>,
     mut stop: Receiver<bool>,
 ) {
+    let Ok(tcp) = TcpStream::from_std(tcp) else { return };
     let _ = tcp.set_nodelay(true); // fails on a dead socket only, which the handshake will find
     let _ = SockRef::from(&tcp)
         .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE));
@@ -65,6 +69,7 @@ pub async fn serve(
         peer: Arc::new(PeerCell::new(peer)),
         doors,
         limits: limits.clone(),
+        io,
     });
     let protocol = if second_version { Protocol::Http2(Frames::new()) } else { Protocol::Http1 };
     let io = TokioIo::new(Tracked::new(stream, watch.clone(), protocol));
@@ -109,10 +114,10 @@ macro_rules! graceful {
         }
     };
 }
-graceful!(http1::Connection<Io, S>);
-graceful!(http2::Connection<Io, S, TokioExecutor>);
+graceful!(http1::Connection<Stream, S>);
+graceful!(http2::Connection<Stream, S, TokioExecutor>);
 
-fn first(io: Io, connection: Arc<Connection>) -> impl Graceful {
+fn first(io: Stream, connection: Arc<Connection>) -> impl Graceful {
     let limit = connection.limits.max_header;
     http1::Builder::new()
         .header_read_timeout(None) // it would count idle time as well; `Watch` tells them apart
@@ -121,7 +126,7 @@ fn first(io: Io, connection: Arc<Connection>) -> impl Graceful {
         .serve_connection(io, service_fn(move |request| answer(request, connection.clone())))
 }
 
-fn second(io: Io, connection: Arc<Connection>) -> impl Graceful {
+fn second(io: Stream, connection: Arc<Connection>) -> impl Graceful {
     http2::Builder::new(TokioExecutor::new())
         .max_concurrent_streams(connection.limits.streams)
         .max_header_list_size(u32::try_from(connection.limits.max_header).unwrap_or(u32::MAX))

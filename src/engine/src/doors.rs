@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use bytes::Bytes;
 use hyper::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pyo3::prelude::*;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::peer::PeerFacts;
 use crate::queue::Queue;
+use crate::threads::Mailbox;
 use crate::watch::Watch;
 
 /// The queues of one server.
@@ -45,8 +47,22 @@ pub struct Request {
     pub body: Bytes,
     pub peer: Arc<PeerCell>,
     pub watch: Arc<Watch>,
-    pub answer: oneshot::Sender<Answer>,
+    pub answer: Reply,
     pub held: Held,
+    pub handle: Handle,
+}
+
+/// Where the answer to one request goes.
+pub struct Reply {
+    pub receiver: oneshot::Sender<Answer>,
+    pub mailbox: Mailbox,
+}
+
+impl Reply {
+    /// False when the client has gone.
+    pub fn send(self, answer: Answer) -> bool {
+        !self.receiver.is_closed() && self.mailbox.send((self.receiver, answer)).is_ok()
+    }
 }
 
 pub type Headers = Vec<(HeaderName, HeaderValue)>;

@@ -28,7 +28,7 @@ pub fn run(py: Python<'_>, doors: &Doors, waiting: usize, door: &Hot<'_>) {
     let mut batch = VecDeque::new();
     while py.detach(|| doors.hot.take_all(&mut batch)) {
         for request in batch.drain(..) {
-            if request.answer.is_closed() {
+            if request.answer.receiver.is_closed() {
                 continue; // the client has gone
             }
             match ask(py, &request, door) {

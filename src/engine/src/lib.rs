@@ -14,6 +14,7 @@ mod peer;
 mod queue;
 mod request;
 mod server;
+mod threads;
 mod tls;
 mod verify;
 mod watch;

@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::connection::serve;
 use crate::doors::Doors;
 use crate::limits::Limits;
+use crate::threads::{Io, least};
 
 /// A whole fleet may connect at once after a restart; the kernel cuts this to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -94,6 +95,7 @@ impl Drop for Slot {
 pub async fn accept(
     listener: TcpListener,
     service: Arc<Service>,
+    threads: Vec<Arc<Io>>,
     mut stop: Receiver<bool>,
     done: Sender<bool>,
 ) {
@@ -117,10 +119,16 @@ pub async fn accept(
         let Some(slot) = service.slot(address.ip().to_canonical()) else { continue };
         let tls = TlsAcceptor::from(service.tls.read().unwrap_or_else(PoisonError::into_inner).clone());
         let (doors, limits, stop) = (service.doors.clone(), service.limits.clone(), stop.clone());
-        connections.spawn(async move {
-            serve(tcp, address, tls, doors, limits, stop).await;
-            drop(slot);
-        });
+        let place = least(&threads);
+        let Ok(tcp) = tcp.into_std() else { continue };
+        let handle = place.0.handle.clone();
+        connections.spawn_on(
+            async move {
+                serve(place.0.clone(), tcp, address, tls, doors, limits, stop).await;
+                drop((slot, place));
+            },
+            &handle,
+        );
     }
     drop(listener);
     while connections.join_next().await.is_some() {}

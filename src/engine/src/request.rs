@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::body::{Body, Content};
 use crate::connection::Connection;
-use crate::doors::{self, Answer, Held};
+use crate::doors::{self, Answer, Held, Reply};
 use crate::watch::Running;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -88,8 +88,9 @@ pub async fn answer(
         body,
         peer: connection.peer.clone(),
         watch: connection.watch.clone(),
-        answer: sender,
+        answer: Reply { receiver: sender, mailbox: connection.io.mailbox.clone() },
         held,
+        handle: connection.io.handle.clone(),
     };
     if connection.doors.hot.push(request, usize::MAX).is_err() {
         return Ok(refuse(Refusal::Busy, &connection, running, first_version));

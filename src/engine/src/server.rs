@@ -2,12 +2,12 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::thread::JoinHandle;
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -15,19 +15,18 @@ use crate::call::Call;
 use crate::hot::{self, Hot};
 use crate::limits::Limits;
 use crate::listen::{Service, accept, bind};
+use crate::threads;
 use crate::tls::server_config;
 
 /// Measured: a third I/O thread adds nothing while one Python thread does the work.
 const IO_THREADS: usize = 2;
-/// What is left when the time to drain is over gets no more than this to be dropped.
-const LAST: Duration = Duration::from_secs(1);
 
 /// A listening server. Its I/O threads run; Python threads must run `run_hot`, `next_call` and `next_gone`.
 #[pyclass(frozen)]
 pub struct Server {
     service: Arc<Service>,
-    runtime: Mutex<Option<Runtime>>,
-    handle: Handle,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    end: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     done: watch::Receiver<bool>,
     make_peer: Py<PyAny>,
@@ -64,31 +63,24 @@ impl Server {
         let service = Arc::new(Service::new(tls, Limits::read(limits)?));
         let listener = bind(host, port).map_err(|error| os_error(&error))?;
         let local = listener.local_addr().map_err(|error| os_error(&error))?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(IO_THREADS)
-            .thread_name("kes-io")
-            .enable_all()
-            .build()
-            .map_err(|error| os_error(&error))?;
+        let (end, ending) = watch::channel(false);
+
+        let (ios, threads): (Vec<_>, Vec<_>) = (0..IO_THREADS)
+            .map(|number| threads::start(number, ending.clone()))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(|error| os_error(&error))?
+            .into_iter()
+            .unzip();
+        let runtime = ios[0].handle.clone();
         let (stop, stopping) = watch::channel(false);
         let (finished, done) = watch::channel(false);
         let listener = {
             let _inside = runtime.enter();
             TcpListener::from_std(listener).map_err(|error| os_error(&error))?
         };
-        runtime.spawn(accept(listener, service.clone(), stopping, finished));
-        let handle = runtime.handle().clone();
+        runtime.spawn(accept(listener, service.clone(), ios, stopping, finished));
         let address = (local.ip().to_string(), local.port());
-        Ok(Self {
-            service,
-            runtime: Mutex::new(Some(runtime)),
-            handle,
-            stop,
-            done,
-            make_peer,
-            report,
-            address,
-        })
+        Ok(Self { service, threads: Mutex::new(threads), end, stop, done, make_peer, report, address })
     }
 
     /// The certificate and CA of new connections. ValueError changes nothing.
@@ -110,7 +102,7 @@ impl Server {
         let Some(request) = py.detach(|| self.service.doors.application.take()) else { return Ok(None) };
         let peer = request.peer.object(py, self.make_peer.bind(py))?.unbind();
         let doors = self.service.doors.clone();
-        Ok(Some(Call::new(py, request, peer, doors, self.handle.clone(), self.service.limits.write)))
+        Ok(Some(Call::new(py, request, peer, doors, self.service.limits.write)))
     }
 
     /// Wait for the number of a stream whose client has gone; None when the server has stopped.
@@ -140,10 +132,11 @@ impl Server {
 
     /// Drop what is left and let the Python threads go.
     fn close(&self, py: Python<'_>) {
-        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        self.end.send_replace(true);
         py.detach(|| {
-            if let Some(runtime) = runtime {
-                runtime.shutdown_timeout(LAST);
+            for thread in threads {
+                let _ = thread.join();
             }
             self.service.doors.close();
         });
