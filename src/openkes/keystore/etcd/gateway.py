@@ -34,6 +34,9 @@ class Gateway:
         self._endpoints = Endpoints(endpoints, tls, seconds)
         self._prefix = prefix
         self._login = login
+        # A member that wants one may just hang up, before its reason is read.
+        wants = tls.cert is None and endpoints[0].startswith("https:")
+        self._doubt = "is it up, and can this host reach it" + (", without a client certificate?" if wants else "?")
         self._closed = threading.Event()
 
     def call(self, path: str, message: object, until: float, *, repeatable: bool = True) -> dict[str, Any]:
@@ -93,7 +96,7 @@ class Gateway:
         try:
             return self._endpoints.call("POST", path, message, headers, repeatable=repeatable, until=until)
         except Unreachable as error:
-            raise type(error)(f"etcd: {error}; is it up, and can this host reach it?") from None
+            raise type(error)(f"etcd: {error}; {self._doubt}") from None
 
     def pause(self, until: float) -> bool:
         """Wait for a moment. False: it is `until` already, or closed."""
