@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from functools import partial
 
 import pytest
 
@@ -13,6 +15,7 @@ from openkes.keystore import KeyExists, KeyNotFound, Unreachable
 from openkes.keystore.cache import KeyCache
 from openkes.keystore.lifecycle import Lifecycle, NotReadBack
 from openkes.keystore.memory import MemoryStore
+from tests.keystore.faulty import FaultyStore, running
 
 KEY = Key(Algorithm.AES256, bytes(32), b"h" * 32, 1, "me")
 OTHER = Key(Algorithm.AES256, b"\1" * 32, b"h" * 32, 1, "me")
@@ -216,6 +219,57 @@ def test_nobody_takes_a_name_while_its_entry_is_removed(
     monkeypatch.setattr(store, "delete", try_first)
     assert life.purge() == ["key"]
     assert refused == [KeyExists, KeyNotFound]
+
+
+def test_of_servers_that_purge_at_once_one_removes_and_a_new_key_stays(clock: Clock) -> None:
+    store = FaultyStore()
+    servers = [Lifecycle(KeyCache(store), HOUR, clock) for _ in range(4)]
+    names = [f"key-{i}" for i in range(20)]
+    for name in names:
+        servers[0].create(name, KEY)
+        servers[0].delete(name)
+    for server in servers:
+        server.scan()
+    clock.pass_(HOUR)
+    begin = threading.Barrier(len(servers) + 1)
+    gone: list[str] = []
+
+    def purge(server: Lifecycle) -> None:
+        begin.wait(10)
+        gone.extend(server.purge())
+
+    def create() -> None:
+        begin.wait(10)
+        creator = Lifecycle(KeyCache(store), HOUR, clock)
+        for name in reversed(names):
+            with contextlib.suppress(KeyExists):  # being removed just now
+                creator.create(name, OTHER)
+
+    with running(create, *[partial(purge, server) for server in servers]):
+        pass
+    left = store.list("", 100).names
+    assert len(set(gone)) == len(gone)
+    assert [entry.decode(store.get(name), name) for name in left] == [OTHER] * len(left)
+    assert {*gone, *left} == set(names)
+
+
+def test_a_removal_that_was_held_up_for_long_removes_nothing(
+    life: Lifecycle, store: MemoryStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life.create("key", KEY)
+    life.delete("key")
+    clock.pass_(HOUR)
+    replace = store.replace
+
+    def held_up(name: str, old: bytes, new: bytes) -> None:
+        replace(name, old, new)
+        clock.pass_(2 * HOUR)  # another server may remove it, and a third make a new key
+        store.delete(name)
+        store.create(name, entry.encode(OTHER, name))
+
+    monkeypatch.setattr(store, "replace", held_up)
+    assert life.purge() == []
+    assert entry.decode(store.get("key"), "key") == OTHER
 
 
 def test_a_removal_that_was_broken_off_is_finished_later(

@@ -23,6 +23,11 @@ RETRY = 10.0  # seconds until a look at a store that was away goes on
 NAP = 0.01  # seconds; shorter rests are saved up
 
 
+def until_next(entries: int) -> float:
+    """Seconds from the begin of a look at so many entries to the next one."""
+    return max(INTERVAL, PER_ENTRY * entries)
+
+
 class Upkeep:
     """One background thread from `start` to `stop`."""
 
@@ -47,7 +52,7 @@ class Upkeep:
             if scan is None:
                 return
             self._tell(scan)
-            due = begun + max(INTERVAL, PER_ENTRY * scan.entries)
+            due = begun + until_next(scan.entries)
             while time.monotonic() < due:
                 self._purge()
                 if self._stopped.wait(min(INTERVAL, max(0.0, due - time.monotonic()))):
