@@ -28,7 +28,7 @@ if command -v cargo >/dev/null 2>&1; then
     fi
 fi
 if go=$(tools/go.sh 2>/dev/null | tail -n 1); then
-    for module in tests/sdk tests/standin tests/trials; do
+    for module in tests/sdk tests/standin tests/trials tests/bench; do
         [ -f "$module/go.mod" ] || continue
         unformatted=$("$(dirname "$go")/gofmt" -l "$module")
         [ -z "$unformatted" ] || { echo "lint: gofmt: $unformatted" >&2; exit 1; }

@@ -93,7 +93,7 @@ case "$mode" in
 run) ;;
 test)
     if ! command -v cargo >/dev/null 2>&1; then packages optional cargo-web rustc-web rustfmt-web gcc libc6-dev; fi
-    packages optional openssl git openssh-client iproute2 systemd-container debootstrap nginx-light shellcheck
+    packages optional openssl git openssh-client iproute2 systemd-container debootstrap nginx-light shellcheck apache2-utils
     # What keeps keys in some tests. Debian starts them as services, too; each test runs one of its own.
     packages optional etcd-server etcd-client postgresql
     ;;

@@ -78,6 +78,7 @@ def _sample(said: str, percent: dict[int, float], cpu: float | None, rss: int | 
         seconds=number("Time taken for tests"),
         p50=percent[50],
         p99=percent[99],
+        worst=max(percent.values()),
         cpu=cpu,
         rss=rss,
         protocol="HTTP/1.1",

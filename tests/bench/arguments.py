@@ -65,6 +65,9 @@ def parse(words: list[str] | None = None) -> Asked:
 
 
 def _checked(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> Asked:
+    for name in ("rounds", "seconds", "runs"):
+        if getattr(asked, name) <= 0:
+            parser.error(f"--{name} must be more than 0")
     foreign = _foreign(parser, asked)
     if foreign and (asked.interference or asked.life or asked.all):
         parser.error("--interference and --life are of servers that are started here: leave out --endpoint")

@@ -16,6 +16,7 @@ class Sample:
     seconds: float
     p50: float = 0.0
     p99: float = 0.0
+    worst: float = 0.0
     cpu: float | None = None
     rss: int | None = None
     client_cpu: float | None = None
@@ -56,6 +57,10 @@ def p50(sample: Sample) -> float | None:
 
 def p99(sample: Sample) -> float | None:
     return sample.p99 if sample.calls else None
+
+
+def worst(sample: Sample) -> float | None:
+    return sample.worst if sample.calls else None
 
 
 def cpu_per_1000(sample: Sample) -> float | None:

@@ -67,6 +67,7 @@ def _sample(ran: dict[str, Any], report: dict[str, Any], cpu: float | None, rss:
         seconds=ran["seconds"],
         p50=ran["p50"],
         p99=ran["p99"],
+        worst=ran["max"],
         cpu=cpu,
         rss=rss,
         client_cpu=ran["client_cpu"],

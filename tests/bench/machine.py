@@ -29,7 +29,7 @@ def facts() -> dict[str, str]:
         "Python": f"{platform.python_version()}, cryptography {importlib.metadata.version('cryptography')}, "
         f"{ssl.OPENSSL_VERSION}",
         "clients": f"{_go()}, {ab.missing() or ab.version()}",
-        "OpenBao": _bao(),
+        "OpenBao": openbao.missing() or openbao.version(),
     }
 
 
@@ -80,10 +80,3 @@ def _go() -> str:
     command = go_command()
     sdk = go(command, "list", "-m", "github.com/minio/kms-go/kes", folder=HERE).split()
     return f"{go(command, 'env', 'GOVERSION', folder=HERE).strip()} with {sdk[0]} {sdk[1]}"
-
-
-def _bao() -> str:
-    try:
-        return openbao.version()
-    except openbao.NoBao as error:
-        return str(error)

@@ -23,7 +23,7 @@ HOW_TO_READ = (
 NOT_MEASURED = (
     "the original KES server: point --endpoint and --against at a new and an old server to compare them",
     "a network: clients and servers share this machine and its processors",
-    "OpenBao with storage, audit or policies: it runs in development mode, in memory, with a root token",
+    "OpenBao with audit or policies: its client has the root token",
 )
 
 

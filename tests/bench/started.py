@@ -29,8 +29,8 @@ def started(folder: Path) -> Iterator[Servers]:
         targets = [first]
         targets += [stack.enter_context(openkes(label, folder / label.split()[-1]))[1] for label in (OFF, REQUIRED)]
         targets.append(stack.enter_context(ceiling.constant(server, first)))
-        try:
+        if (why := openbao.missing()) is None:
             targets.append(stack.enter_context(openbao.transit(folder / "bao")))
-        except openbao.NoBao as error:
-            left_out.append(f"{openbao.LABEL}: {error}")
+        else:
+            left_out.append(f"{openbao.LABEL}: {why}")
         yield Servers(targets, left_out)

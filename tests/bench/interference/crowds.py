@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from openkes.front import Limits
 from tests.bench.interference.scenario import Disturbance, Scenario, program
@@ -26,12 +27,13 @@ def scenarios(idle: int, filling: Effort) -> list[Scenario]:
 
     @contextmanager
     def unread(server: KeyServer, target: Target) -> Iterator[Disturbance]:
-        unread = ("-what", "unread", "-workers", str(STREAMS))
-        with program(server, target, unread, "streams open") as disturbance:
+        holding = ("-what", "unread", "-workers", str(STREAMS))
+        with program(server, target, holding, "streams open") as disturbance:
             filled = measure(FULL, target, filling)
             disturbance.failures += filled.failures
+            stuck = _unsent(server.port)
             yield disturbance
-        disturbance.done += f", {filled.calls:,} lines before the clock ran"
+        disturbance.done += f", {stuck / 1024:,.0f} KiB of lines stuck on their way"
 
     @contextmanager
     def crowd(server: KeyServer, target: Target) -> Iterator[Disturbance]:
@@ -48,3 +50,9 @@ def scenarios(idle: int, filling: Effort) -> list[Scenario]:
         Scenario(f"{STREAMS} audit log streams are not read", unread),
         Scenario(f"{most:,} idle TLS connections", crowd),
     ]
+
+
+def _unsent(port: int) -> int:
+    """Bytes that the kernel holds of what a server on this port has sent: proc_net_tcp, the second and fifth column."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[4].partition(":")[0], 16) for row in rows if int(row[1].partition(":")[2], 16) == port)

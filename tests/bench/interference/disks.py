@@ -9,39 +9,34 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench.interference.scenario import Disturb, Disturbance, Scenario, program
+from tests.bench.interference.scenario import Disturb, Disturbance, Scenario, Stage, program
 from tests.bench.servers import REQUIRED
 from tests.bench.target import Target
 from tests.servers import KeyServer
 
 SWITCH = "slow"  # beside the server's folder
 ASKING = 32  # callers of the slow store: twice the threads of the application
+AGAIN = 100  # milliseconds; a key must come back well before it leaves again
 
 
-def scenarios(store: int, disk: int, required: int) -> list[Scenario]:
+def stages(store: int, disk: int, required: int) -> list[Stage]:
     """Milliseconds: of a call of the slow store, of a write to the slow disk, and of one in mode `required`."""
     why = None if _compiler() else "no C compiler, which makes the slow disk"
-    # A key leaves memory within the measurement, and must be fetched again from the slow store.
-    short = {"cache": {"expiry": {"any": "1s", "unused": "1s"}}}
     on_keys, on_audit = _preload("server/keys"), _preload("server/audit.jsonl")
-    name = f"the key store takes {store / 1000:g} s a call, {ASKING} callers ask for other keys"
+    others = f"the key store takes {store:,} ms a call, {ASKING} callers ask for other keys"
+    own = f"the key store takes {AGAIN} ms a call, and the key itself is fetched anew every second (cache.expiry.any)"
+    lines = f"a write to the audit log takes {disk} ms"
+    waits = f"a write to the audit log takes {required} ms, audit required: an answer waits for its line"
     return [
-        Scenario(name, _asking(store), environment=on_keys, without=why),
-        Scenario(
-            "the same store, no other callers; keys stay in memory for 1 s only (cache.expiry.any)",
-            _slow(store),
-            config=short,
+        Stage([Scenario(others, _asking(store))], environment=on_keys, without=why),
+        Stage(
+            [Scenario(own, _slow(AGAIN))],
+            config={"cache": {"expiry": {"any": "1s", "unused": "1s"}}},
             environment=on_keys,
             without=why,
         ),
-        Scenario(f"a write to the audit log takes {disk} ms", _slow(disk), environment=on_audit, without=why),
-        Scenario(
-            f"a write to the audit log takes {required} ms, audit required: an answer waits for its line",
-            _slow(required),
-            label=REQUIRED,
-            environment=on_audit,
-            without=why,
-        ),
+        Stage([Scenario(lines, _slow(disk))], environment=on_audit, without=why),
+        Stage([Scenario(waits, _slow(required))], label=REQUIRED, environment=on_audit, without=why),
     ]
 
 

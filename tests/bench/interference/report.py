@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from tests.bench import figures, table
 from tests.bench.interference import busy, crowds, disks
-from tests.bench.interference.scenario import LOAD, Outcome, Scenario, measured
+from tests.bench.interference.scenario import LOAD, Outcome, Stage, measured
 from tests.bench.load import Effort
 
+FIGURES = (figures.p50, figures.p99, figures.worst)
 HEAD = (
-    *("p50 ×", "p99 ×", "beside", "p50 ms alone", "beside it", "p99 ms alone", "beside it"),
+    *("p50 ×", "p99 ×", "beside"),
+    *(cell for name in ("p50", "p99", "max") for cell in (f"{name} ms alone", "beside")),
     "what went on in the last round",
 )
 
@@ -28,23 +30,23 @@ class Size:
     filling: float = 3.0  # seconds
 
 
-def scenarios(size: Size) -> list[Scenario]:
+def stages(size: Size) -> list[Stage]:
+    everyday = [*busy.scenarios(size.keys), *crowds.scenarios(size.idle, Effort(size.filling, 1000, 0))]
     return [
-        *busy.scenarios(size.keys),
-        *disks.scenarios(size.store, size.disk, size.required),
-        *crowds.scenarios(size.idle, Effort(size.filling, 1000, 0)),
+        Stage(everyday, prepare=lambda server: busy.make_keys(server, size.keys)),
+        *disks.stages(size.store, size.disk, size.required),
     ]
 
 
 def run(size: Size, effort: Effort, rounds: int, progress: Callable[[str], None]) -> tuple[list[Outcome], list[str]]:
     """Outcomes, and what was left out with its reason."""
-    outcomes, left_out = [], []
-    for scenario in scenarios(size):
-        if scenario.without is not None:
-            left_out.append(f"{scenario.title}: {scenario.without}")
-            continue
-        progress(f"interference: {scenario.title}")
-        outcomes.append(measured(scenario, effort, rounds))
+    outcomes: list[Outcome] = []
+    left_out: list[str] = []
+    for stage in stages(size):
+        if stage.without is None:
+            outcomes += measured(stage, effort, rounds, progress)
+        else:
+            left_out += [f"{scenario.title}: {stage.without}" for scenario in stage.scenarios]
     return outcomes, left_out
 
 
@@ -56,13 +58,9 @@ def text(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _cells(outcome: Outcome) -> list[str]:
     alone, beside = outcome.alone, outcome.beside
-    times = [
-        table.middle(figures.of(figure, samples))
-        for figure in (figures.p50, figures.p99)
-        for samples in (alone, beside)
-    ]
+    times = [table.middle(figures.of(figure, samples)) for figure in FIGURES for samples in (alone, beside)]
     ratios = [table.whole(figures.ratio(figure, beside, alone)) for figure in (figures.p50, figures.p99)]
-    return [*ratios, outcome.title, *times, outcome.done[-1]]
+    return [*ratios, outcome.title, *times, outcome.done[-1] if outcome.done else table.NOTHING]
 
 
 def findings(outcomes: Sequence[Outcome]) -> list[str]:

@@ -1,4 +1,5 @@
-"""A scenario: one server, one load, one disturbance; and its rounds. Must not know any disturbance."""
+"""A stage is a server that scenarios share; a scenario disturbs it. Their rounds: the load alone, then beside the
+disturbance, one scenario after the other, again and again. Must not know any disturbance."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 
 from tests.bench.figures import Sample
 from tests.bench.load import Effort, Load, measure
-from tests.bench.program import Program, built, running
+from tests.bench.program import Program, ProgramError, built, running
 from tests.bench.servers import ON, as_admin, openkes
 from tests.bench.target import Target
 from tests.servers import KeyServer
@@ -34,11 +35,16 @@ Disturb = Callable[[KeyServer, Target], AbstractContextManager[Disturbance]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`config` over that of an ordinary server; `environment` for it; `prepare` before the first round. `without`:
-    why it cannot be made on this machine."""
-
     title: str
     disturb: Disturb
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`config` over that of an ordinary server; `environment` for it, from the folder above its own; `prepare` before
+    the first round. `without`: why it cannot be on this machine."""
+
+    scenarios: Sequence[Scenario]
     label: str = ON
     config: Mapping[str, Any] = field(default_factory=dict)
     environment: Callable[[Path], Mapping[str, str]] = lambda folder: {}
@@ -57,24 +63,41 @@ class Outcome:
     findings: list[str] = field(default_factory=list)
 
 
-def measured(scenario: Scenario, effort: Effort, rounds: int) -> Outcome:
+def measured(stage: Stage, effort: Effort, rounds: int, progress: Callable[[str], None]) -> list[Outcome]:
+    """What goes wrong, the death of the server included, is in the outcomes."""
+    outcomes = [Outcome(scenario.title) for scenario in stage.scenarios]
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            environment = stage.environment(folder)
+            with openkes(stage.label, folder / "server", stage.config, environment) as (server, target):
+                stage.prepare(server)
+                for number in range(rounds):
+                    for scenario, outcome in zip(stage.scenarios, outcomes, strict=True):
+                        progress(f"interference: round {number + 1} of {rounds}: {scenario.title}")
+                        _round(scenario, outcome, effort, server, target)
+    except AssertionError as error:
+        outcomes[0].findings.append(str(error))
+    for outcome in outcomes:
+        for sample in (*outcome.alone, *outcome.beside):
+            outcome.findings += [f"{sample.failed} calls: {failure}" for failure in sample.failures]
+    return outcomes
+
+
+def _round(scenario: Scenario, outcome: Outcome, effort: Effort, server: KeyServer, target: Target) -> None:
     """AssertionError when the server dies."""
-    outcome = Outcome(scenario.title)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        environment = scenario.environment(folder)
-        with openkes(scenario.label, folder / "server", scenario.config, environment) as (server, target):
-            scenario.prepare(server)
-            for _ in range(rounds):
-                outcome.alone.append(measure(LOAD, target, effort))
-                with scenario.disturb(server, target) as disturbance:
-                    outcome.beside.append(measure(LOAD, target, effort))
-                    server.check_alive()
-                outcome.done.append(disturbance.done)
-                outcome.findings += disturbance.failures
-    for sample in (*outcome.alone, *outcome.beside):
-        outcome.findings += [f"{sample.failed} calls: {failure}" for failure in sample.failures]
-    return outcome
+    alone = measure(LOAD, target, effort)
+    try:
+        with scenario.disturb(server, target) as disturbance:
+            beside = measure(LOAD, target, effort)
+            server.check_alive()
+    except ProgramError as error:
+        outcome.findings.append(str(error))
+        return
+    outcome.alone.append(alone)
+    outcome.beside.append(beside)
+    outcome.done.append(disturbance.done)
+    outcome.findings += disturbance.failures
 
 
 @contextmanager
@@ -90,5 +113,5 @@ def program(server: KeyServer, target: Target, arguments: Sequence[str], unit: s
 def _end(started: Program, disturbance: Disturbance, unit: str) -> None:
     started.finish()
     report = started.read("report")
-    disturbance.done = f"{report['turns']} {unit}"
+    disturbance.done = f"{report['turns']:,} {unit}"
     disturbance.failures += [f"beside it: {failure}" for failure in report["failures"] or []]
