@@ -93,9 +93,12 @@ def integer(node: Node, least: int, most: int) -> int:
     return int(value)
 
 
-def url(node: Node) -> str:
-    """`https://HOST[:PORT][/PATH]` without a slash at its end; http is for servers on this machine only."""
+def url(node: Node, scheme: str = "") -> str:
+    """`https://HOST[:PORT][/PATH]` without a slash at its end; http is for servers on this machine only. `scheme`: of
+    a value that names none, which is an error otherwise."""
     value = node.text()
+    if scheme and value and "://" not in value:
+        value = f"{scheme}://{value}"
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port  # both can raise

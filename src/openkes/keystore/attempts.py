@@ -30,9 +30,10 @@ class Passing(Unreachable):
 class Attempts:
     """Of one call. `closed` ends every pause."""
 
-    def __init__(self, closed: threading.Event, seconds: float = LIMIT_SECONDS) -> None:
+    def __init__(self, closed: threading.Event, seconds: float | None = None) -> None:
+        """`seconds` None: LIMIT_SECONDS."""
         self._closed = closed
-        self._until = time.monotonic() + seconds
+        self._until = time.monotonic() + (LIMIT_SECONDS if seconds is None else seconds)
         self._next = FIRST_PAUSE
 
     @property

@@ -16,6 +16,7 @@ from openkes.config.schema import KeyStoreSettings
 ENTRY_POINTS = "openkes.keystore"
 #: From the name in the file, of which a dot separates two levels, to the module here.
 KINDS = {
+    "aws.secretsmanager": "aws",
     "etcd": "etcd",
     "fs": "fs",
     "memory": "memory",

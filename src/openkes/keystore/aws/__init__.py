@@ -197,16 +197,24 @@ class AWSStore:
                     return False
             except Passing as error:
                 maybe_done |= error.maybe_done
+                failed: Unreachable = error
             else:
                 return True
-            labels = self._ask(attempts, "describe_secret", SecretId=old.secret).get("VersionIdsToStages", {})
-            if {CURRENT, PREVIOUS} & set(labels.get(version, ())):
-                return True  # an attempt without an answer did it, and perhaps somebody went on from there
+            if maybe_done and self._is_or_was_current(old.secret, version, attempts):
+                return True
             if not attempts.pause():
-                raise Unreachable(
-                    f"AWS Secrets Manager {self._client}: nobody knows whether the change took effect;"
-                    " look at the key, then try again"
-                )
+                raise self._unknown() if maybe_done else failed
+
+    def _is_or_was_current(self, secret: str, version: str, attempts: Attempts) -> bool:
+        """Was: somebody went on from there."""
+        labels = self._ask(attempts, "describe_secret", SecretId=secret).get("VersionIdsToStages", {})
+        return bool({CURRENT, PREVIOUS} & set(labels.get(version, ())))
+
+    def _unknown(self) -> Unreachable:
+        return Unreachable(
+            f"AWS Secrets Manager {self._client}: nobody knows whether the change took effect; look at the key, then"
+            " try again"
+        )
 
     def _unlabel(self, secret: str, version: str) -> None:
         """Tidies up: the label means nothing to a reader, so that a failure does no harm."""
