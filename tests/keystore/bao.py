@@ -95,7 +95,7 @@ class Bao:
         leaf.private_key_pem.write_to_path(folder / "key.pem")
         leaf.cert_chain_pems[0].write_to_path(folder / "cert.pem")
         self._http = urllib3.PoolManager(
-            ca_certs=str(self.ca), cert_file=str(client) if client else None, retries=False, timeout=20.0
+            ca_certs=str(self.ca), cert_file=str(client) if client else None, retries=False, timeout=20.0, maxsize=8
         )
 
     @property

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from openkes.config import values
+from openkes.config.keystores.given import given
 from openkes.config.node import Node
 from openkes.keystore.http import ClientTLS
 
 
 def client_tls(node: Node) -> ClientTLS:
     """Of `{ca, key, cert}`, each optional, key and cert together. ConfigError."""
-    keys = node.known("ca", "key", "cert")
-    paths = {name: values.path(item) for name, item in keys.items() if not item.is_empty}
+    keys = given(node, "ca", "key", "cert")
+    paths = {name: values.path(item) for name, item in keys.items()}
     for one, other in (("key", "cert"), ("cert", "key")):
         if one in paths and other not in paths:
             raise keys[one].error(

@@ -1,0 +1,1 @@
+"""The Vault store on a real OpenBao."""
