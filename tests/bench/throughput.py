@@ -21,7 +21,9 @@ LOADS = (
     Load("h2-128", "SDK, HTTP/2, 128 calls in flight", ("-workers", "128")),
     Load("h1-16", "SDK, HTTP/1.1, 16 calls in flight, keep-alive", ("-workers", "16", "-http", "1"), bao=False),
     Load("ab-16", "ab, HTTP/1.1, 16 clients, keep-alive", None, bao=False),
-    Load("listing", "a listing: data keys of 1,000 objects opened one after the other, SDK, HTTP/2", ("-how", "listing")),
+    Load(
+        "listing", "a listing: data keys of 1,000 objects opened one after the other, SDK, HTTP/2", ("-how", "listing")
+    ),
     Load(
         "cold-16",
         "SDK, 16 calls in flight, each on a new TLS connection",

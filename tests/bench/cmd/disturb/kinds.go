@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/minio/kms-go/kes"
 
@@ -90,18 +91,29 @@ func (d *disturbance) stream() (turn, error) {
 	}, nil
 }
 
-// absent asks for keys that are not in memory, each of which must be looked for in the key store.
+// pause before the next question to a server that has given its key store up.
+const pause = time.Second
+
+// absent asks for keys that are not in memory, each of which must be looked for in the key store. Both are right: that
+// there is none, and that the store is too slow to say.
 func (d *disturbance) absent() (turn, error) {
 	client, _, err := d.options.SDK()
 	return func(ctx context.Context) error {
 		_, err := client.DescribeKey(ctx, fmt.Sprintf("absent-%d", d.number.Add(1)))
-		if err == nil {
+		var answer kes.Error
+		switch {
+		case err == nil:
 			return errors.New("a key that is not there is described")
+		case ctx.Err() != nil || errors.Is(err, kes.ErrKeyNotFound):
+			return nil
+		case errors.As(err, &answer) && answer.Status() == http.StatusGatewayTimeout:
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			return nil
 		}
-		if ctx.Err() == nil && !errors.Is(err, kes.ErrKeyNotFound) {
-			return err
-		}
-		return nil
+		return err
 	}, err
 }
 
