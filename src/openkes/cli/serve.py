@@ -23,12 +23,12 @@ from openkes.cli.checks import exposed
 from openkes.cli.harden import harden
 from openkes.cli.watch import FileWatch
 from openkes.config import tls
-from openkes.config.schema import Config
+from openkes.config.schema import Config, KeyStoreSettings
 from openkes.config.stores import open_store
 from openkes.errors import OperatorError
 from openkes.front.wsgi import application_from_wsgi
 from openkes.identity.chain import Authority
-from openkes.keystore import KeyExists, Unreachable
+from openkes.keystore import KeyExists, KeyStore, Unreachable
 from openkes.keystore.cache import KeyCache
 from openkes.keystore.lifecycle import Lifecycle, NotReadBack
 from openkes.keystore.measured import MeasuredStore
@@ -116,7 +116,7 @@ def start(config: Config, engine: bool | None = None) -> Running:
     watch = FileWatch(_tls_paths(config))  # before they are read: a change from now on is seen
     material = _material(config)
     metrics = Metrics()
-    store = WatchedStore(MeasuredStore(open_store(config.keystore), metrics.observe_store))
+    store = WatchedStore(MeasuredStore(opened(config.keystore), metrics.observe_store))
     cache = KeyCache(store, config.cache)
     store.listen(cache.store_away)
     lifecycle = Lifecycle(cache, config.deletion_wait)
@@ -140,6 +140,18 @@ def start(config: Config, engine: bool | None = None) -> Running:
     store.start()
     upkeep.start()
     return Running(config, state, running, upkeep, watch, errors)
+
+
+def opened(settings: KeyStoreSettings) -> KeyStore:
+    """The key store, which answers. A server without it would refuse every call: better none, whose starts are tried
+    again, and whose clients go to another. OperatorError."""
+    store = open_store(settings)
+    try:
+        store.status()
+    except Unreachable as error:
+        store.close()
+        raise OperatorError(str(error), settings.hint) from None
+    return store
 
 
 Signals = queue.SimpleQueue[int]
