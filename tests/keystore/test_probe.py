@@ -17,7 +17,13 @@ def test_a_good_store_passes_and_stays_empty() -> None:
 
 @pytest.mark.parametrize(
     ("call", "text"),
-    [("list", "list names"), ("create", "create entries"), ("get", "read entries"), ("delete", "delete entries")],
+    [
+        ("list", "list names"),
+        ("create", "create entries"),
+        ("get", "read entries"),
+        ("replace", "change entries, as rotations and deletions do"),
+        ("delete", "delete entries"),
+    ],
 )
 def test_the_missing_permission_is_named(monkeypatch: pytest.MonkeyPatch, call: str, text: str) -> None:
     store = MemoryStore()
