@@ -11,7 +11,6 @@ import pytest
 from tests.keystore.bao import Bao, NoBao, running
 from tests.keystore.vault.site import Site, prepare, site
 
-
 MEMORY = Path("/dev/shm")
 
 

@@ -71,11 +71,7 @@ def namespace(node: Node) -> str:
 def path(node: Node) -> str:
     """Of an engine, a folder or a namespace, without slashes at its ends."""
     text = node.text().strip("/")
-    if (
-        _PATH.fullmatch(text) is None
-        or any(part in ("", ".", "..") for part in text.split("/"))
-       
-    ):
+    if _PATH.fullmatch(text) is None or any(part in ("", ".", "..") for part in text.split("/")):
         raise node.error(f"'{node.path}' is '{node.text()}', which is no path there", "write it like kv or team/kes")
     return text
 
