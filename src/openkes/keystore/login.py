@@ -49,8 +49,9 @@ class Login:
 
     def token(self) -> str:
         """One that is good for some seconds yet. Unreachable."""
+        self._check_open()
         held = self._held
-        if held is not None and not self._closed.is_set() and _is_good(held):
+        if held is not None and _is_good(held):
             return held.token
         with self._turn:
             held = self._held
@@ -58,9 +59,14 @@ class Login:
 
     def refused(self, token: str) -> str:
         """A newer one than `token`, which the server did not take. Unreachable."""
+        self._check_open()
         with self._turn:
             held = self._held
             return held.token if held is not None and held.token != token else self._renew()
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise Unreachable("the key store is closed")
 
     def expires_in(self) -> float | None:
         """Seconds; None before the first login."""
@@ -69,8 +75,7 @@ class Login:
 
     def _renew(self) -> str:
         """In the caller's turn."""
-        if self._closed.is_set():
-            raise Unreachable("the key store is closed")
+        self._check_open()
         why, until = self._failed
         if time.monotonic() < until:
             raise Unreachable(why)

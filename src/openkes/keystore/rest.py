@@ -6,13 +6,16 @@ call does.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from openkes.errors import OperatorError
 from openkes.keystore import Unreachable
 from openkes.keystore.http import Answer, Endpoints, MaybeDone
+from openkes.keystore.login import Login
 
+LOGIN_SECONDS = 5.0  # a call that has to log in first must still end in time
 _MESSAGE = 200  # characters of a server's own words; what is longer is a page for browsers
 #: Where servers put their words, in this order.
 _MESSAGES = ("message", "codeDesc", "error", "detail", "text")
@@ -53,12 +56,16 @@ class Rest:
         answer = self._send(method, path, body, until, repeatable)
         if 200 <= answer.status < 300 or answer.status in answers:
             return answer
-        said = f"{answer.status}{_message(answer.document, secret)}"
+        said = self.said(answer, secret)
         if answer.status in (401, 403):
             raise Unreachable(f"{self.name}: permission refused ({said}): {need}")
         raise (Unreachable if repeatable or answer.status < 500 else MaybeDone)(
             f"{self.name}: {method} {path.partition('?')[0]} was answered with {said}"
         )
+
+    def said(self, answer: Answer, secret: str = "") -> str:
+        """`STATUS: the server's words`, without `secret`."""
+        return f"{answer.status}{_message(answer.document, secret)}"
 
     def _send(self, method: str, path: str, body: Any, until: float, repeatable: bool) -> Answer:
         headers = self._authority.headers()
@@ -105,3 +112,33 @@ def credential(read: Callable[[], str]) -> str:
         return read()
     except OperatorError as error:
         raise Unreachable(f"{error}{'; ' if error.hint else ''}{error.hint}") from error
+
+
+class Bearer:
+    """Implements `Authority` by the token of a login, in `header` after `prefix`."""
+
+    def __init__(self, login: Login, header: str, prefix: str = "") -> None:
+        self._login = login
+        self._header = header
+        self._prefix = prefix
+
+    def headers(self) -> Mapping[str, str]:
+        return {self._header: self._prefix + self._login.token()}
+
+    def refused(self, headers: Mapping[str, str]) -> bool:
+        self._login.refused(headers[self._header].removeprefix(self._prefix))
+        return True
+
+
+def log_in(name: str, endpoints: Endpoints, path: str, body: Any, hint: str) -> Answer:
+    """The answer to a login that was taken. `hint`: what to do when it was not. Unreachable."""
+    try:
+        answer = endpoints.call("POST", path, body, until=time.monotonic() + LOGIN_SECONDS)
+    except Unreachable as error:
+        raise Unreachable(f"{name}: {error}") from error
+    if 200 <= answer.status < 300:
+        return answer
+    if answer.status < 500:
+        # Nothing of what the server says: it may quote what it was sent.
+        raise Unreachable(f"{name}: the login was refused ({answer.status}): {hint}")
+    raise Unreachable(f"{name}: the login was answered with {answer.status}")

@@ -17,8 +17,11 @@ ENTRY_POINTS = "openkes.keystore"
 #: From the name in the file, of which a dot separates two levels, to the module here.
 KINDS = {
     "aws.secretsmanager": "aws",
+    "entrust.keycontrol": "entrust",
     "etcd": "etcd",
+    "fortanix.sdkms": "fortanix",
     "fs": "fs",
+    "gemalto.keysecure": "gemalto",
     "memory": "memory",
 }
 _Settings = Callable[[Node], KeyStoreSettings]
