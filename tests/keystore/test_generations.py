@@ -9,13 +9,19 @@ from collections.abc import Callable
 
 import pytest
 
+from openkes.crypto import entry
+from openkes.crypto.aead import Algorithm
+from openkes.crypto.entry import Key
 from openkes.keystore import KeyExists, KeyNotFound, Unreachable
+from openkes.keystore.cache import KeyCache
 from openkes.keystore.generations import INFIX, GenerationStore
+from openkes.keystore.lifecycle import Lifecycle
 from tests.keystore.conformance import Conformance
 from tests.keystore.objects import Crash, Fault, MemoryObjects, every_schedule
 
 FIRST, SECOND, THIRD, OTHER = b"first", b"second", b"third", b"other"
 GONE = "gone"
+KEY = Key(Algorithm.AES256, bytes(32), b"h" * 32, 1, "me")
 
 
 class TestGenerations(Conformance):
@@ -304,3 +310,24 @@ def test_one_of_two_creators_wins() -> None:
 def test_one_of_two_deletes_wins() -> None:
     found = outcomes((FIRST, SECOND), *[lambda s: (lambda: s.delete("key"),)] * 2)
     assert found == {("done", KeyNotFound, GONE, 0), (KeyNotFound, "done", GONE, 0)}
+
+
+def test_a_key_lives_and_dies_as_in_any_store() -> None:
+    """Rotation, a deletion that waits, undelete, the end of the wait, the free name: all by changes of one key."""
+    objects = MemoryObjects()
+    store, time = GenerationStore(objects), [10**18]
+    life = Lifecycle(KeyCache(store), 3600.0, lambda: time[0])
+    life.create("key", KEY)
+    rotated = life.rotate("key", b"\1" * 32, "me")
+    life.delete("key")
+    with pytest.raises(KeyExists):
+        life.create("key", KEY)
+    life.undelete("key")
+    assert entry.decode(GenerationStore(objects).get("key"), "key").versions() == rotated.versions()
+    assert entry.decode(objects.held["key"].value, "key") == KEY  # what upstream reads
+    life.delete("key")
+    time[0] += 2 * 3600 * 10**9
+    assert life.purge() == ["key"]
+    assert objects.held == {}
+    life.create("key", KEY)
+    assert entry.decode(GenerationStore(objects).get("key"), "key") == KEY
