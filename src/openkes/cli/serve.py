@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from openkes import front
-from openkes.cli import auditing
+from openkes.cli import auditing, latency
 from openkes.cli.checks import exposed
 from openkes.cli.harden import harden
 from openkes.cli.watch import FileWatch
@@ -110,6 +110,7 @@ class Running:
 def start(config: Config, engine: bool | None = None) -> Running:
     """OperatorError names what is missing, taken or unreadable, and what to do."""
     harden()
+    latency.shorten_turns()
     # A connection is a descriptor, and the soft limit is often 1,024: too few for a fleet.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -139,6 +140,7 @@ def start(config: Config, engine: bool | None = None) -> Running:
     upkeep = Upkeep(lifecycle)
     store.start()
     upkeep.start()
+    latency.settle()
     return Running(config, state, running, upkeep, watch, errors)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import errno
-import sys
 import threading
 
 import openkes_engine  # type: ignore[import-not-found, import-untyped, unused-ignore]
@@ -14,9 +13,6 @@ from openkes.front.report import report
 from openkes.front.tls import check
 from openkes.front.types import Application, HotDoor, Limits, Peer, TLSFiles, TLSFilesError
 
-# The hot door's thread waits for the interpreter at most this long behind an application thread that computes.
-# Python's own value, 5 ms, would be many times a whole call.
-_SWITCH = 0.0005
 _JOIN = 2.0  # seconds for a thread whose queue is closed; one that hangs in the application is left behind
 
 
@@ -55,7 +51,6 @@ class EngineFront:
         self.address: tuple[str, int] = self._server.address
         self._stop = threading.Lock()
         self._stopped = False
-        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH))
         self._hot = threading.Thread(target=self._server.run_hot, args=(hot,), name="kes-hot", daemon=True)
         self._hot.start()
         self._pool = Pool(self._server, application, limits)
