@@ -23,6 +23,8 @@ KINDS = {
     "fs": "fs",
     "gemalto.keysecure": "gemalto",
     "memory": "memory",
+    "postgres": "postgres",
+    "vault": "vault",
 }
 _Settings = Callable[[Node], KeyStoreSettings]
 

@@ -1,0 +1,135 @@
+"""One connection as it is used here: its start makes commits durable, and no statement is waited for without end.
+
+The time limit is kept by shutting the socket: a server that hangs answers no request to cancel either. Must not know
+tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.sql import Composed
+
+from openkes.keystore import Unreachable
+
+STATEMENT_SECONDS = 3.0  # the server itself gives up, and says so: a lock, a full machine
+SILENCE_SECONDS = 4.0  # it does not even say so
+_LEAST_SECONDS = 0.05
+#: What a session is told before anything else. Names are looked up among PostgreSQL's own only. A commit is on the
+#: disk, and on the synchronous standby's if there is one, whatever the server's default is.
+_START: LiteralString = """
+SELECT set_config('search_path', 'pg_catalog', false),
+       set_config('statement_timeout', %s, false),
+       set_config('idle_in_transaction_session_timeout', %s, false),
+       set_config('default_transaction_isolation', 'read committed', false),
+       set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+                  WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
+       current_setting('fsync')
+"""
+Query = Composed | LiteralString
+
+
+class Unconfirmed(psycopg.OperationalError):
+    """The change was made, and its standby has not confirmed it: a failover could lose it."""
+
+
+class Silent(psycopg.OperationalError):
+    """No answer in time."""
+
+
+class Session:
+    """Of one thread at a time. Every call raises psycopg.Error."""
+
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], host: str) -> None:
+        """Unreachable: its server cannot keep keys."""
+        self._connection = connection
+        self._warning = ""
+        connection.add_notice_handler(self._notice)
+        milliseconds = str(int(STATEMENT_SECONDS * 1000))
+        started = self.rows(_START, [milliseconds, milliseconds], time.monotonic() + SILENCE_SECONDS)
+        if started[0][-1] != "on":
+            raise Unreachable(
+                f"PostgreSQL {host} runs with fsync = off, and a power cut takes keys that it has acknowledged: "
+                "set fsync = on"
+            )
+
+    def rows(self, query: Query, values: Sequence[object], until: float) -> list[tuple[Any, ...]]:
+        with _limited(self._connection, until):
+            return self._connection.execute(query, values, binary=True).fetchall()
+
+    def change(self, query: Query, values: Sequence[object], until: float) -> int:
+        """How many rows; durable on return. Unconfirmed."""
+        self._warning = ""
+        with _limited(self._connection, until):
+            count = self._connection.execute(query, values, binary=True).rowcount
+        if self._warning:
+            raise Unconfirmed(self._warning)
+        return count
+
+    def run(self, script: Composed, until: float) -> None:
+        """Several statements, which return nothing."""
+        with _limited(self._connection, until):
+            self._connection.execute(script)
+
+    @contextmanager
+    def transaction(self, until: float) -> Iterator[None]:
+        with _limited(self._connection, until, until - time.monotonic()), self._connection.transaction():
+            yield
+
+    def _notice(self, notice: psycopg.errors.Diagnostic) -> None:
+        # Words are in the server's language. What is warned of at a commit is that nobody waits for the standby.
+        if notice.severity_nonlocalized == "WARNING":
+            self._warning = f"{notice.message_primary}"
+
+    @property
+    def is_usable(self) -> bool:
+        """For another call: in no transaction, and the server has not hung up meanwhile."""
+        if self._connection.closed or self._connection.info.transaction_status is not TransactionStatus.IDLE:
+            return False
+        poll = select.poll()
+        poll.register(self._connection.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def _limited(connection: psycopg.Connection[Any], until: float, most: float = SILENCE_SECONDS) -> Iterator[None]:
+    """Silent when the block takes longer than `most` seconds, or is not done `until` then."""
+    seconds = max(_LEAST_SECONDS, min(most, until - time.monotonic()))
+    lock = threading.Lock()
+    running, cut = True, False
+
+    def shut() -> None:
+        nonlocal cut
+        with lock:
+            if running:
+                cut = True
+                # A copy of the descriptor: libpq closes its own.
+                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+                    copy.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except psycopg.Error:
+        if cut:
+            raise Silent(f"no answer within {seconds:.0f} s") from None
+        raise
+    finally:
+        timer.cancel()
+        with lock:
+            running = False
