@@ -63,8 +63,9 @@ def command() -> str:
 
 
 class Bao:
-    """One node. `host` is the address it listens on and its certificate is for; `client_ca`: only clients with a
-    certificate of this CA are let in, and `client` is then the certificate of its own caller here."""
+    """One node. `host` is the address it listens on and its certificate is for. `client_ca`: only clients with a
+    certificate of this CA are let in, and `client` is then the one of the calls here. `plain_url`: without TLS, on
+    loopback, for a test that looks into what is sent."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class Bao:
         self.ca = folder / "ca.pem"
         self.root = leader.root if leader else ""
         self.unseal_key = leader.unseal_key if leader else ""
-        self.port = self.cluster_port = 0
+        self.ports = [0, 0, 0, 0]  # TLS, cluster, plain, cluster of the plain one, which nobody uses
         self.process: subprocess.Popen[bytes] | None = None
         self._is_alone = leader is None  # no other node can be the active one
         (folder / "data").mkdir(parents=True)
@@ -100,7 +101,11 @@ class Bao:
 
     @property
     def url(self) -> str:
-        return f"https://{self.host}:{self.port}"
+        return f"https://{self.host}:{self.ports[0]}"
+
+    @property
+    def plain_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[2]}"
 
     @property
     def log(self) -> str:
@@ -216,10 +221,10 @@ class Bao:
         return True
 
     def _launch(self) -> None:
-        attempts = 1 if self.port else PORT_ATTEMPTS
+        attempts = 1 if self.ports[0] else PORT_ATTEMPTS
         for attempt in range(attempts):
             if attempts > 1:
-                self.port, self.cluster_port = free_port(), free_port()
+                self.ports = [free_port() for _ in self.ports]
             (self.folder / "bao.hcl").write_text(self._configuration())
             self._run()
             try:
@@ -257,12 +262,17 @@ class Bao:
                 "  performance_multiplier = 1",  # short elections: tests wait for them
                 "}",
                 'listener "tcp" {',
-                f'  address = "{self.host}:{self.port}"',
-                f'  cluster_address = "{self.host}:{self.cluster_port}"',
+                f'  address = "{self.host}:{self.ports[0]}"',
+                f'  cluster_address = "{self.host}:{self.ports[1]}"',
                 *listener,
                 "}",
+                'listener "tcp" {',
+                f'  address = "127.0.0.1:{self.ports[2]}"',
+                f'  cluster_address = "127.0.0.1:{self.ports[3]}"',
+                "  tls_disable = true",
+                "}",
                 f'api_addr = "{self.url}"',
-                f'cluster_addr = "https://{self.host}:{self.cluster_port}"',
+                f'cluster_addr = "https://{self.host}:{self.ports[1]}"',
                 'log_level = "warn"',
                 *self.settings,
                 "",
