@@ -22,6 +22,8 @@ from openkes.keystore.postgres.session import Session, Silent
 from openkes.keystore.postgres.target import Host, Target
 
 MOST = 8  # at a time; a call takes a millisecond
+CONNECT_SECONDS = 3
+_LEAST_CONNECT_SECONDS = 2  # libpq takes no less
 _PAUSE_SECONDS = 0.1
 
 
@@ -103,7 +105,7 @@ class Connections:
             if reasons and time.monotonic() >= until:
                 break
             try:
-                session = self._reached(host, password)
+                session = self._reached(host, password, until)
             except psycopg.Error as error:
                 reasons.append(f"{host}: {failures.connection_text(error)}")
                 passes |= failures.passes(error)
@@ -112,9 +114,10 @@ class Connections:
             return session
         raise NotConnected("PostgreSQL " + "; ".join(reasons), passes)
 
-    def _reached(self, host: Host, password: str | None) -> Session:
+    def _reached(self, host: Host, password: str | None, until: float) -> Session:
+        seconds = max(_LEAST_CONNECT_SECONDS, min(CONNECT_SECONDS, int(until - time.monotonic())))
+        parameters = make_conninfo("", **self._target.parameters(host), connect_timeout=seconds)
         # Statements are not prepared: poolers, and migrations under a running server, would not bear it.
-        parameters = make_conninfo("", **self._target.parameters(host))
         connection = psycopg.connect(parameters, password=password, autocommit=True, prepare_threshold=None)
         try:
             return Session(connection, str(host))

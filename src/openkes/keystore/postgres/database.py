@@ -35,9 +35,9 @@ class Database:
         self._table = table
         self._connections = Connections(target)
 
-    def call(self, attempt: Attempt[_T], seconds: float = LIMIT_SECONDS) -> _T:
+    def call(self, attempt: Attempt[_T]) -> _T:
         """Unreachable, and what `attempt` raises."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + LIMIT_SECONDS
         patience = time.monotonic() + RESTART_SECONDS
         maybe_done = False
         while True:

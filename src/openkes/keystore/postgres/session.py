@@ -105,8 +105,9 @@ class Session:
 
 
 @contextmanager
-def _limited(connection: psycopg.Connection[Any], until: float, most: float = SILENCE_SECONDS) -> Iterator[None]:
-    """Silent when the block takes longer than `most` seconds, or is not done `until` then."""
+def _limited(connection: psycopg.Connection[Any], until: float, most: float | None = None) -> Iterator[None]:
+    """Silent when the block takes longer than `most` (SILENCE_SECONDS), or is not done `until` then."""
+    most = SILENCE_SECONDS if most is None else most
     seconds = max(_LEAST_SECONDS, min(most, until - time.monotonic()))
     lock = threading.Lock()
     running, cut = True, False

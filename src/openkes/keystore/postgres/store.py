@@ -35,10 +35,14 @@ class PostgresStore:
         self._check(name)
 
         def attempt(session: Session, until: float, maybe_done: bool) -> None:
-            if session.change(self._sql.create, [name, value], until):
-                return
             # Its value is nobody else's, unless two are told to store the same at the same time.
-            if not (maybe_done and session.change(self._sql.confirm, [name, value], until)):
+            mine = (self._sql.confirm, [name, value], until)
+            if maybe_done and session.change(*mine):
+                return
+            # The first attempt may still be under way at the server: then this one waits for it.
+            if not session.change(self._sql.create, [name, value], until) and not (
+                maybe_done and session.change(*mine)
+            ):
                 raise KeyExists(name)
 
         self._database.call(attempt)

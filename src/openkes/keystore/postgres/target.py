@@ -9,7 +9,6 @@ from ipaddress import ip_address
 from openkes.keystore.http import ClientTLS
 
 DEFAULT_PORT = 5432
-CONNECT_SECONDS = 3
 #: A connection that nobody uses is asked for every 30 s: firewalls forget those that are silent.
 _KEEPALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3}
 _TCP_USER_TIMEOUT = 10_000  # milliseconds
@@ -56,7 +55,6 @@ class Target:
             "user": self.user,
             "application_name": "openkes",
             "client_encoding": "utf8",
-            "connect_timeout": CONNECT_SECONDS,
             "target_session_attrs": "read-write",
             "gssencmode": "disable",
             "tcp_user_timeout": _TCP_USER_TIMEOUT,
