@@ -28,11 +28,22 @@ class Secret:
         """The first line as it is now. OperatorError never shows it."""
         if self.text is not None:
             return self.text
+        data, source = self._data()
+        return _text(first_line(data, source), source)
+
+    def read_all(self) -> str:
+        """Every line, as of a PEM file. OperatorError never shows it."""
+        if self.text is not None:
+            return self.text
+        return _text(*self._data())
+
+    def _data(self) -> tuple[bytes, str]:
+        """And where it is from, for errors."""
         if self.file is not None:
-            data = read_private(self.file, f"{self.file} ({self.setting}.file)")
-            return _text(data, f"{self.file} ({self.setting}.file)")
+            source = f"{self.file} ({self.setting}.file)"
+            return read_private(self.file, source), source
         source = f"the credential {self.credential} ({self.setting}.credential)"
-        return _text(credential(str(self.credential), source), source)
+        return credential(str(self.credential), source), source
 
 
 def settings(node: Node) -> Secret:
@@ -74,6 +85,6 @@ def credential(name: str, source: str) -> bytes:
 
 def _text(data: bytes, source: str) -> str:
     try:
-        return first_line(data, source).decode()
+        return data.decode()
     except UnicodeDecodeError:
-        raise OperatorError(f"the first line of {source} is not UTF-8 text", "write the secret there") from None
+        raise OperatorError(f"{source} is not UTF-8 text", "write the secret there") from None

@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import trustme
 
+FORMS = ("application/x-www-form-urlencoded",)  # of which logins are made
+
 
 class Fault(Enum):
     AWAY = "503, and nothing is done"
@@ -52,7 +54,9 @@ class Refused(Exception):
 
 
 class Service:
-    """One vendor's. A subclass answers requests, one at a time, by `answer`."""
+    """One vendor's. A subclass answers requests, one at a time, by `answer`. `hosts`: the names in its certificate."""
+
+    hosts: tuple[str, ...] = ("127.0.0.1",)
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -118,7 +122,7 @@ class Server(ThreadingHTTPServer):
         self._scheme = "https" if authority else "http"
         if authority is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            authority.issue_cert("127.0.0.1").configure_cert(context)
+            authority.issue_cert(*service.hosts).configure_cert(context)
             self.socket = context.wrap_socket(self.socket, server_side=True)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
@@ -166,7 +170,7 @@ class Handler(BaseHTTPRequestHandler):
                 parts.path,
                 dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))),
                 self.headers,
-                json.loads(content) if content else None,
+                self._body(content),
             )
         )
         if reply is None:
@@ -183,10 +187,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_PUT = do_POST = do_DELETE = do_GET
+    do_PUT = do_POST = do_PATCH = do_DELETE = do_GET
+
+    def _body(self, content: bytes) -> Any:
+        if self.headers.get("Content-Type") in FORMS:
+            return dict(parse_qsl(content.decode(), keep_blank_values=True, strict_parsing=True))
+        return json.loads(content) if content else None
 
     def _checked(self, content: bytes) -> Reply | None:
-        if content and self.headers.get("Content-Type") != "application/json":
+        if content and self.headers.get("Content-Type") not in ("application/json", *FORMS):
             return Reply(415, {"message": "the body is no JSON"})
         return None
 

@@ -21,6 +21,7 @@ KINDS = {
     "etcd": "etcd",
     "fortanix.sdkms": "fortanix",
     "fs": "fs",
+    "gcp.secretmanager": "gcp",
     "gemalto.keysecure": "gemalto",
     "memory": "memory",
     "postgres": "postgres",
