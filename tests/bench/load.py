@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.bench import ab
@@ -41,7 +42,7 @@ def measure(load: Load, target: Target, effort: Effort) -> Sample:
     if load.arguments is None:
         return ab.measure(target, effort.seconds)
     seconds, verify, calls = (str(value) for value in (effort.seconds, effort.verify, effort.calls))
-    command = [built() / "load", *target.flags, *load.arguments]
+    command: list[str | Path] = [built() / "load", *target.flags, *load.arguments]
     command += ["-seconds", seconds, "-verify", verify, "-calls", calls, *(["-constant"] if target.constant else [])]
     try:
         with running(command, target.environment) as program:

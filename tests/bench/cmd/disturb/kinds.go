@@ -106,7 +106,7 @@ func (d *disturbance) absent() (turn, error) {
 			return errors.New("a key that is not there is described")
 		case ctx.Err() != nil || errors.Is(err, kes.ErrKeyNotFound):
 			return nil
-		case errors.As(err, &answer) && answer.Status() == http.StatusGatewayTimeout:
+		case errors.As(err, &answer) && (answer.Status() == http.StatusGatewayTimeout || answer.Status() == http.StatusBadGateway):
 			select {
 			case <-ctx.Done():
 			case <-time.After(pause):
