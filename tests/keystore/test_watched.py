@@ -11,7 +11,7 @@ import pytest
 from openkes.keystore import KeyNotFound, KeyStore, Status, Unreachable, token_expires_in
 from openkes.keystore.measured import MeasuredStore
 from openkes.keystore.memory import MemoryStore
-from openkes.keystore.watched import MOST_PROBES, MOST_WAITING, Timing, WatchedStore
+from openkes.keystore.watched import MOST_CALLS, MOST_LOST, MOST_PROBES, Timing, WatchedStore
 from tests.keystore.conformance import Conformance
 from tests.keystore.faulty import AWAY, FaultyStore, running, wait_for
 
@@ -190,11 +190,48 @@ def test_a_call_that_hangs_alone_is_given_up(store: FaultyStore) -> None:
 def test_calls_that_hang_do_not_pile_up(store: FaultyStore) -> None:
     watched = WatchedStore(store, Timing(patience=0.02, interval=HOUR, blip=HOUR, heartbeat=HOUR, limit=2 * HOUR))
     store.hang("get")
-    with running(*[lambda: outcome(lambda: watched.get("key"))] * MOST_WAITING):
-        wait_for(lambda: store.hanging == MOST_WAITING)
+    with running(*[lambda: outcome(lambda: watched.get("key"))] * MOST_CALLS):
+        wait_for(lambda: store.hanging == MOST_CALLS)
         wait_for(lambda: "is slow" in str(outcome(lambda: watched.list("", 10))))
         store.answer()
     assert watched.get("key") == b"value"
+
+
+def test_calls_that_never_end_do_not_pile_up(store: FaultyStore) -> None:
+    watched = WatchedStore(store, Timing(patience=0.0, interval=HOUR, blip=HOUR, heartbeat=HOUR, limit=0.0))
+    store.hang("get")
+    for _ in range(MOST_LOST):
+        assert "has not answered a call" in str(outcome(lambda: watched.get("key")))
+    assert outcome(lambda: watched.get("key")) == f"{MOST_LOST} calls to the key store have never ended"
+    store.answer()
+    wait_for(lambda: watched._running == 0)
+    assert "never ended" not in str(outcome(lambda: watched.get("key")))
+
+
+def test_calls_in_plenty_wait_for_each_other(store: FaultyStore) -> None:
+    watched = WatchedStore(store, CALM)
+    store.hang("get")
+    found: list[object] = []
+    with running(*[lambda: outcome(lambda: watched.get("key"))] * MOST_CALLS):
+        wait_for(lambda: store.hanging == MOST_CALLS)
+        with running(lambda: found.append(outcome(lambda: watched.list("", 10).names))):
+            wait_for(lambda: len(watched._room._waiters) == 1)  # type: ignore[attr-defined]
+            store.answer()
+    assert found == [["key"]]
+
+
+def test_who_waits_for_others_hears_that_the_store_is_away(store: FaultyStore) -> None:
+    watched = WatchedStore(store, CALM)
+    store.hang("get")
+    found: list[object] = []
+    with running(*[lambda: outcome(lambda: watched.get("key"))] * MOST_CALLS):
+        wait_for(lambda: store.hanging == MOST_CALLS)
+        with running(lambda: found.append(outcome(lambda: watched.list("", 10).names))):
+            wait_for(lambda: len(watched._room._waiters) == 1)  # type: ignore[attr-defined]
+            with watched._state:
+                watched._gone("it is")
+    assert found == ["the key store is away: it is"]
+    store.answer()
 
 
 def test_a_call_that_was_given_up_may_still_be_carried_out(store: FaultyStore, watch: Watch) -> None:

@@ -36,8 +36,12 @@ class Timing:
 #: Status calls under way at once. One that hangs in a dead connection must not keep another from finding the way back;
 #: at one in 2 s these cover 16 s, the longest that a store may take to give up by itself.
 MOST_PROBES = 8
-#: Once a call hangs, so many wait and no more: half of the threads that answer requests.
-MOST_WAITING = 8
+#: Calls under way at once. Three quarters of the threads that answer requests: the others are left for what needs no
+#: store.
+MOST_CALLS = 12
+#: Calls that were given up and have not ended: each holds a thread. A store ends its calls by itself; a dead disk does
+#: not.
+MOST_LOST = 64
 
 
 class _Call(Generic[_T]):
@@ -64,8 +68,11 @@ class WatchedStore:
         self._store = store
         self._timing = timing or Timing()
         self._workers = Workers("keystore")
-        self._state = threading.Condition()
+        lock = threading.RLock()
+        self._state = threading.Condition(lock)
+        self._room = threading.Condition(lock)
         self._calls: set[_Call[Any]] = set()
+        self._running = 0  # those that were given up included
         self._probe: _Call[Status] | None = None  # the last one begun
         self._probing = 0
         self._failing_since: float | None = None  # of status calls
@@ -137,10 +144,10 @@ class WatchedStore:
     def _call(self, work: Callable[[], _T]) -> _T:
         with self._state:
             self._check()
-            now = time.monotonic()
-            self._check_crowd(now)
-            call: _Call[_T] = _Call(now)
+            self._wait_for_room()
+            call: _Call[_T] = _Call(time.monotonic())
             self._calls.add(call)
+            self._running += 1
         self._workers.start(lambda: self._run(call, work))
         if not call.done.wait(self._timing.patience):
             self._suspect()
@@ -158,6 +165,7 @@ class WatchedStore:
         except BaseException as failure:
             error = failure
         with self._state:
+            self._running -= 1
             self._finish(call, result, error)
         if isinstance(error, Unreachable):
             self._suspect()
@@ -165,6 +173,7 @@ class WatchedStore:
     def _finish(self, call: _Call[_T], result: _T | None = None, error: BaseException | None = None) -> None:
         """The first outcome counts: what comes of a call that was given up is dropped."""
         self._calls.discard(call)
+        self._room.notify()
         if not call.done.is_set():
             call.result, call.error = result, error
             call.done.set()
@@ -175,12 +184,19 @@ class WatchedStore:
         if self._away:
             raise Unreachable(f"the key store is away: {self._away}")
 
-    def _check_crowd(self, now: float) -> None:
-        if len(self._calls) < MOST_WAITING:
-            return
-        hanging = sum(now - call.begun > self._timing.patience for call in self._calls)
-        if hanging:
-            raise Unreachable(f"the key store is slow: {hanging} calls have waited for {self._timing.patience:g} s")
+    def _wait_for_room(self) -> None:
+        """Not where calls hang: then room is what there will not be."""
+        lost = self._running - len(self._calls)
+        if lost >= MOST_LOST:
+            raise Unreachable(f"{lost} calls to the key store have never ended")
+        patience = self._timing.patience
+        end = time.monotonic() + patience
+        while len(self._calls) >= MOST_CALLS:
+            now = time.monotonic()
+            if now >= end or any(now - call.begun > patience for call in self._calls):
+                raise Unreachable(f"the key store is slow: {len(self._calls)} calls wait for it")
+            self._room.wait(end - now)
+            self._check()
 
     # Watching
 
@@ -284,6 +300,7 @@ class WatchedStore:
         """Whoever waits gets an answer now."""
         for call in list(self._calls):
             self._finish(call, error=error)
+        self._room.notify_all()
 
     def _tell(self, *, away: bool) -> None:
         for listener in self._listeners:
