@@ -209,6 +209,20 @@ def test_a_store_that_hangs_is_a_504_after_the_routes_limit(call: Any, doors: Do
     gate.set()
 
 
+def test_a_store_that_hangs_is_not_waited_for_when_a_ciphertext_may_be_of_a_newer_version(
+    call: Any, doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("PUT", f"/v1/key/generate/{KEY}", {})
+    _later(doors, monkeypatch)
+    gate = threading.Event()
+    doors.store.get = lambda name: gate.wait() and b""  # type: ignore[method-assign,assignment,return-value]
+    limits = {f"/v1/key/{operation}/": RouteSettings(timeout=0.01) for operation in ("generate", "decrypt")}
+    doors.state.settings = dataclasses.replace(doors.state.settings, api=limits)
+    assert call("PUT", f"/v1/key/decrypt/{KEY}", {"ciphertext": text(bytes(60))}).status == 504
+    assert call("PUT", f"/v1/key/generate/{KEY}", {}).status == 200  # in memory: no need to ask
+    gate.set()
+
+
 def test_a_log_stream_ends_after_the_routes_limit(call: Any, doors: Doors) -> None:
     doors.state.settings = dataclasses.replace(doors.state.settings, api={"/v1/log/audit": RouteSettings(timeout=0.05)})
     reply = call("GET", "/v1/log/audit")  # returns only because the stream ends

@@ -80,7 +80,11 @@ def _add(app: Flask, state: State, spec: api.Spec) -> None:
 
 def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
     handler = routes.HANDLERS[spec.name]
+    at_once = routes.AT_ONCE.get(spec.name)
     deadline = state.deadline
+
+    def bounded(call: routes.Call, limit: float) -> routes.Answer:
+        return deadline.run(lambda: handler(call), limit) if limit else handler(call)
 
     def view(name: str = "") -> Response:
         g.route = spec.name
@@ -95,7 +99,10 @@ def _view(state: State, spec: api.Spec) -> Callable[..., Response]:
         body = routes.check_size(spec, request.get_data(cache=False))
         call = routes.Call(state, peer, name, body)
         limit = system.timeout(spec, route)
-        answer = deadline.run(lambda: handler(call), limit) if limit else handler(call)
+        try:
+            answer = at_once(call) if at_once else bounded(call, limit)
+        except routes.Waits:
+            answer = bounded(call, limit)
         if limit and isinstance(answer, Subscription):
             answer.end_after(limit)
         return _response(answer)

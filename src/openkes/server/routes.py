@@ -86,6 +86,36 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
+class Waits(Exception):
+    """This call has to ask the key store."""
+
+
+def _with_key_in_memory(handler: DataHandler) -> Handler:
+    def call(call: Call) -> bytes:
+        key = call.state.keys.peek(names.check(call.name))
+        if key is None:
+            raise Waits
+        try:
+            return handler(call.name, key, call.body)
+        except APIError as error:
+            if error.code is Code.NOT_AUTHENTIC:
+                raise Waits from None  # the store may know a newer version
+            raise
+
+    return call
+
+
+_MEMORY_ONLY = (
+    *("version", "api", "metrics", "log_error", "log_audit"),
+    *("policy_describe", "policy_read", "policy_list", "identity_describe", "identity_list", "identity_self"),
+)
+#: What is answered from memory, or raises Waits. It needs no bound on its time, and so no thread of its own.
+AT_ONCE: dict[str, Handler] = {
+    **{name: _with_key_in_memory(handler) for name, handler in DATA.items()},
+    **{name: HANDLERS[name] for name in _MEMORY_ONLY},
+}
+
+
 def check_method(spec: Spec, method: str) -> None:
     """POST is accepted as PUT. APIError BAD_METHOD."""
     if method != spec.method and not (spec.method == "PUT" and method == "POST"):
