@@ -36,9 +36,7 @@ class Asked:
 def parse(words: list[str] | None = None) -> Asked:
     """Exits with a sentence when the words make no sense."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", epilog=EPILOG)
-    parser.add_argument(
-        "--quick", action="store_true", help="every part once and short: for right answers, not for time"
-    )
+    parser.add_argument("--quick", action="store_true", help="one short round: for right answers, not for time")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each measurement; medians count (%(default)s)")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of one measurement (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single figure there too")

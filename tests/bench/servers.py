@@ -46,9 +46,3 @@ def openkes(
 def as_admin(target: Target, server: KeyServer) -> Target:
     """The same server, called by the admin."""
     return replace(target, cert=server.admin.cert, key=server.admin.key)
-
-
-def engine_of(server: KeyServer) -> str:
-    """What the server itself says runs: one line of its banner."""
-    lines = (line.split(maxsplit=1) for line in server.stderr.splitlines())
-    return next((parts[1].partition(":")[0] for parts in lines if len(parts) == 2 and parts[0] == "engine"), "unknown")
