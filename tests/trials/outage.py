@@ -1,17 +1,16 @@
 """Trial: the key store is away, killed or hanging, while clients go on and MinIO restarts.
 
-    python -m tests.trials.outage [--full] [--seconds S] [--engine engine|python]
+    python -m tests.trials.outage [--full] [--seconds S] [--engine engine|python] [--store etcd|postgres|openbao]
 
-A key server on a real etcd. Clients generate and decrypt with keys that are in memory; the nodes of a stand-in for
+A key server on a real store. Clients generate and decrypt with keys that are in memory; the nodes of a stand-in for
 MinIO are all stopped and started while the store is away. Every such call must be answered, `/v1/ready` must say
-504, and everything must be as before within 10 s after the store is back, without a hand. Needs etcd; the part of
-MinIO needs Go.
+504, and everything must be as before within 10 s after the store is back, without a hand. A store that this machine
+does not have is left out, and so is the part of MinIO without Go.
 """
 
 from __future__ import annotations
 
 import argparse
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,39 +20,29 @@ from pathlib import Path
 
 from openkes import front
 from openkes.client import AnswerError
-from tests.keystore import etcd_server
-from tests.keystore.etcd_server import Member
 from tests.sdk import deployment, programs
 from tests.servers import KeyServer, running
 from tests.trials.outage_load import Load, Ready, wait_for
+from tests.trials.outage_stores import STORES, Store, Way, missing
 
 KEYS = 8
 MINIO_KEY = "minio"
 CACHE = {"any": "3s", "unused": "3s", "offline": "2h"}  # every key expires again and again
+WAYS = {
+    "etcd": ("killed", "hanging"),
+    "postgres": ("killed", "hanging"),
+    "openbao": ("killed", "hanging", "sealed"),
+}
 BACK = 10.0  # seconds, the target
 START = 60.0  # seconds that anything may take on a loaded machine
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A way of being away."""
-
-    name: str
-    begin: Callable[[Member], None]
-    end: Callable[[Member], None]
-
-
-KINDS = (
-    Kind("killed", Member.kill, Member.start),
-    Kind("hanging", lambda member: member.signal(signal.SIGSTOP), lambda member: member.signal(signal.SIGCONT)),
-)
 
 
 @dataclass(slots=True)
 class Figures:
     """Of one outage. Times in seconds."""
 
-    kind: str
+    store: str
+    way: str
     engine: str
     seconds: float
     calls: int = 0
@@ -66,31 +55,31 @@ class Figures:
 
     def text(self) -> str:
         return (
-            f"{self.kind}, {self.engine}: away for {self.seconds:.0f} s; {self.calls:,} calls answered meanwhile, the "
-            f"slowest in {self.slowest:.2f} s; ready says 504 after {self.noticed:.1f} s, every answer of ready within "
+            f"{self.store} {self.way}, {self.engine}: away for {self.seconds:.0f} s; {self.calls:,} calls answered "
+            f"meanwhile, the slowest in {self.slowest:.2f} s; ready says 504 after {self.noticed:.1f} s, every answer of ready within "
             f"{self.slowest_ready:.2f} s; MinIO {self.minio}; all as before {self.back:.1f} s after the store was back"
         )
 
 
-def outage(kind: Kind, seconds: float, engine: str, back_within: float = BACK) -> Figures:
+def outage(name: str, way_name: str, seconds: float, engine: str, back_within: float = BACK) -> Figures:
     """One outage of so many seconds."""
-    figures = Figures(kind.name, engine, seconds)
+    figures = Figures(name, way_name, engine, seconds)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        member = stack.enter_context(etcd_server.running(folder / "etcd")).members[0]
-        config = {"keystore": {"etcd": {"endpoint": member.url}}, "cache": {"expiry": CACHE}}
+        store: Store = stack.enter_context(STORES[name](folder / "store"))
+        way = store.ways[way_name]
+        config = {"keystore": store.settings, "cache": {"expiry": CACHE}}
         server = stack.enter_context(running(folder, config, environment={"OPENKES_ENGINE": engine}))
         names = [f"key-{i}" for i in range(KEYS)]
         with server.client() as admin:
-            for name in [*names, MINIO_KEY]:
-                admin.create_key(name)
+            for key in [*names, MINIO_KEY]:
+                admin.create_key(key)
         minio = stack.enter_context(_minio(server, folder))
         load = stack.enter_context(Load(server, names).running())
         ready = stack.enter_context(Ready(server).running())
         wait_for(lambda: load.calls > 200 and ready.last == 200, START, "the clients do not get going")
-        stack.callback(member.signal, signal.SIGCONT)  # a stopped process cannot be ended in order
-        _away(figures, kind, member, server, load, ready, minio)
-        _back(figures, kind, member, server, ready, back_within)
+        _away(figures, way, server, load, ready, minio)
+        _back(figures, way, server, ready, back_within)
         figures.slowest_ready = ready.slowest
         figures.findings += [*load.failures, *ready.failures]
         if "Traceback" in server.stderr:
@@ -98,11 +87,9 @@ def outage(kind: Kind, seconds: float, engine: str, back_within: float = BACK) -
     return figures
 
 
-def _away(
-    figures: Figures, kind: Kind, member: Member, server: KeyServer, load: Load, ready: Ready, minio: Minio | None
-) -> None:
+def _away(figures: Figures, way: Way, server: KeyServer, load: Load, ready: Ready, minio: Minio | None) -> None:
     calls = load.reset()
-    kind.begin(member)
+    way.begin()
     figures.noticed = wait_for(lambda: ready.last == 504, START, "ready does not say 504")
     until = time.monotonic() + figures.seconds - figures.noticed
     with server.client() as client:
@@ -119,10 +106,8 @@ def _away(
     figures.calls, figures.slowest = load.calls - calls, load.slowest
 
 
-def _back(figures: Figures, kind: Kind, member: Member, server: KeyServer, ready: Ready, back_within: float) -> None:
-    kind.end(member)
-    # Of the store itself: an etcd that is started takes seconds to elect itself.
-    wait_for(member.is_healthy, START, "etcd does not come back")
+def _back(figures: Figures, way: Way, server: KeyServer, ready: Ready, back_within: float) -> None:
+    way.end()
     with server.client() as client:
         figures.back = wait_for(
             lambda: ready.last == 200 and _status(lambda: client.create_key("after")) in (200, 400), START, "not back"
@@ -206,12 +191,17 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="ten minutes of each kind")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--engine", choices=["engine", "python"], default="engine" if front.have_engine() else "python")
+    parser.add_argument("--store", choices=list(WAYS), help="this one only")
     asked = parser.parse_args()
     findings = []
-    for kind in KINDS:
-        figures = outage(kind, 600.0 if asked.full else asked.seconds, asked.engine)
-        print(figures.text(), flush=True)
-        findings += figures.findings
+    for store in [asked.store] if asked.store else WAYS:
+        if why := missing(store):
+            print(f"{store} is left out: {why}")
+            continue
+        for way in WAYS[store]:
+            figures = outage(store, way, 600.0 if asked.full else asked.seconds, asked.engine)
+            print(figures.text(), flush=True)
+            findings += figures.findings
     print("\n".join(f"FINDING {finding}" for finding in findings) or "every call was answered")
     raise SystemExit(bool(findings))
 

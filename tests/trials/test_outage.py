@@ -6,20 +6,24 @@ import warnings
 
 import pytest
 
-from tests.keystore.etcd_server import needs_etcd
 from tests.sdk.conftest import need
-from tests.trials.outage import KINDS, START, Kind, outage
+from tests.trials.outage import START, outage
+from tests.trials.outage_stores import missing
 
-pytestmark = needs_etcd
+CASES = [
+    ("etcd", "killed", "python"),
+    ("etcd", "hanging", "engine"),
+    ("postgres", "hanging", "engine"),
+    ("openbao", "sealed", "engine"),
+]
 
 
-CASES = list(zip(KINDS, ("engine", "python"), strict=True))
-
-
-@pytest.mark.parametrize(("kind", "engine"), CASES, ids=[kind.name for kind in KINDS])
-def test_keys_in_memory_are_served_and_all_is_as_before(kind: Kind, engine: str) -> None:
+@pytest.mark.parametrize(("store", "way", "engine"), CASES, ids=[" ".join(case) for case in CASES])
+def test_keys_in_memory_are_served_and_all_is_as_before(store: str, way: str, engine: str) -> None:
     need(engine)
-    figures = outage(kind, 8.0, engine, back_within=START)
+    if why := missing(store):
+        pytest.skip(why)
+    figures = outage(store, way, 8.0, engine, back_within=START)
     assert figures.findings == []
     assert figures.calls > 100
     if "left out" in figures.minio:
