@@ -32,7 +32,7 @@ _OWNER = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
 _HBA = """\
 local all,replication {owner} trust
 local all all scram-sha-256
-{host} all all 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.1/32 scram-sha-256
 """
 
 
@@ -56,11 +56,10 @@ class Server:
     def target(self, password: str, user: str = "kes") -> Target:
         return Target((self.host,), DATABASE, user, lambda: password)
 
-    def initialise(self, host: str = "host") -> None:
-        """`host` of pg_hba.conf: hostssl wants TLS."""
+    def initialise(self) -> None:
         data = self.folder / "data"
         run("cp", "-a", str(_empty()), str(data))
-        (data / "pg_hba.conf").write_text(_HBA.format(owner=_OWNER, host=host))
+        (data / "pg_hba.conf").write_text(_HBA.format(owner=_OWNER))
 
     def start(self) -> None:
         """Returns when it answers."""
@@ -157,18 +156,24 @@ def _empty() -> Path:
 
 
 @contextmanager
-def running(
-    settings: dict[str, str] | None = None, before: Callable[[Server], None] = lambda server: None
-) -> Iterator[Server]:
-    """With a database `openkes` and a role `kes` (password `secret`) that may make tables there. `before` the start."""
+def serving(settings: dict[str, str] | None = None, before: Callable[[Server], None] | None = None) -> Iterator[Server]:
+    """As Debian's package leaves it. `before` the start."""
     with owned_folder() as folder:
         server = Server(folder, free_port(), settings or {})
         server.initialise()
-        before(server)
+        if before is not None:
+            before(server)
         server.start()
         try:
-            server.sql("CREATE ROLE kes LOGIN PASSWORD 'secret'", "postgres")
-            server.sql(f"CREATE DATABASE {DATABASE} OWNER kes", "postgres")
             yield server
         finally:
             server.stop(signal.SIGQUIT)
+
+
+@contextmanager
+def running(settings: dict[str, str] | None = None, before: Callable[[Server], None] | None = None) -> Iterator[Server]:
+    """With a database `openkes` and a role `kes` (password `secret`) that may make tables there."""
+    with serving(settings, before) as server:
+        server.sql("CREATE ROLE kes LOGIN PASSWORD 'secret'", "postgres")
+        server.sql(f"CREATE DATABASE {DATABASE} OWNER kes", "postgres")
+        yield server

@@ -122,8 +122,9 @@ def _host(node: Node) -> Host:
         return Host(folder, _port(node, port))
     match = _HOST.fullmatch(text)
     if match is None:
+        # What people write here in its place is a URL with the password in it: not to be shown.
         raise node.error(
-            f"'{node.path}' is '{text}'",
+            f"'{node.path}' is not a host",
             "write HOST:PORT or the folder of a socket; user, password and database are settings of their own",
         )
     return Host(match["six"] or match["name"], _port(node, match["port"] or ""))

@@ -73,7 +73,7 @@ class Session:
         with _limited(self._connection, until):
             count = self._connection.execute(query, values, binary=True).rowcount
         if self._warning:
-            raise Unconfirmed(self._warning)
+            raise Unconfirmed(f"{self._warning}: no synchronous standby confirms; look at pg_stat_replication")
         return count
 
     def run(self, script: Composed, until: float) -> None:
@@ -128,7 +128,10 @@ def _limited(connection: psycopg.Connection[Any], until: float, most: float | No
         yield
     except psycopg.Error:
         if cut:
-            raise Silent(f"no answer within {seconds:.0f} s") from None
+            raise Silent(
+                f"no answer within {seconds:.1f} s: it hangs, or no synchronous standby confirms; look at "
+                "pg_stat_activity and pg_stat_replication"
+            ) from None
         raise
     finally:
         timer.cancel()
