@@ -56,9 +56,9 @@ class Figures:
     def text(self) -> str:
         return (
             f"{self.store} {self.way}, {self.engine}: away for {self.seconds:.0f} s; {self.calls:,} calls answered "
-            f"meanwhile, the slowest in {self.slowest:.2f} s; ready says 504 after {self.noticed:.1f} s, every answer of "
-            f"ready within {self.slowest_ready:.2f} s; MinIO {self.minio}; all as before {self.back:.1f} s after the "
-            "store was back"
+            f"meanwhile, the slowest in {self.slowest:.2f} s; ready says 504 after {self.noticed:.1f} s, every answer "
+            f"of ready within {self.slowest_ready:.2f} s; MinIO {self.minio}; all as before {self.back:.1f} s after "
+            "the store was back"
         )
 
 
