@@ -144,7 +144,6 @@ def list_(state: State, prefix: str) -> bytes:
     """Every name in one answer: a client takes the continuation for a prefix, and would lose keys."""
     prefix = prefix.removesuffix("*")
     lifecycle = state.lifecycle
-    lifecycle.scanned.wait(SCAN_WAIT)
     found: list[str] = []
     start = ""
     while True:
@@ -153,6 +152,7 @@ def list_(state: State, prefix: str) -> bytes:
         start = page.continue_at
         if not start:
             break
+    lifecycle.scanned.wait(SCAN_WAIT)  # not before: a store that is away makes nobody wait
     waiting, versions = lifecycle.pending(), lifecycle.versions()
     names_ = [name for name in found if name not in waiting]
     rotated = {name: versions[name] for name in names_ if name in versions}
