@@ -12,7 +12,7 @@ from openkes.errors import OperatorError
 from openkes.keystore import Unreachable
 from openkes.keystore.etcd import EtcdStore
 from openkes.keystore.etcd.login import Login
-from openkes.keystore.probe import probe
+from openkes.keystore.probe import ProbeFailed, probe
 from tests.keystore.etcd_server import PREFIX, Guarded, needs_etcdctl, running
 
 pytestmark = needs_etcdctl
@@ -55,8 +55,8 @@ def test_a_role_that_may_only_read(guarded: Guarded) -> None:
     )
     store = guarded.store("/reader/")
     assert store.list("", 10).names == []
-    with pytest.raises(Unreachable, match=r"permission refused for user kes: .*readwrite /reader/`"):
-        store.create("key", b"entry")
+    with pytest.raises(ProbeFailed, match=r"cannot create entries: .*refused for user kes: .*readwrite /reader/`"):
+        probe(store)
 
 
 def test_a_wrong_password_is_said_and_not_shown(guarded: Guarded) -> None:

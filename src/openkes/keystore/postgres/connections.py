@@ -119,11 +119,7 @@ class Connections:
         parameters = make_conninfo("", **self._target.parameters(host), connect_timeout=seconds)
         # Statements are not prepared: poolers, and migrations under a running server, would not bear it.
         connection = psycopg.connect(parameters, password=password, autocommit=True, prepare_threshold=None)
-        try:
-            return Session(connection, str(host))
-        except BaseException:
-            connection.close()
-            raise
+        return Session(connection, str(host))
 
     def _password(self) -> str | None:
         try:

@@ -51,10 +51,19 @@ class Session:
     """Of one thread at a time. Every call raises psycopg.Error."""
 
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], host: str) -> None:
-        """Unreachable: its server cannot keep keys."""
+        """It is closed with the session, or when there is none. Unreachable: its server cannot keep keys."""
         self._connection = connection
+        # A descriptor of our own: libpq may close its one at any moment, and the number be another file's.
+        self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._warning = ""
         connection.add_notice_handler(self._notice)
+        try:
+            self._start(host)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, host: str) -> None:
         milliseconds = str(int(STATEMENT_SECONDS * 1000))
         started = self.rows(_START, [milliseconds, milliseconds], time.monotonic() + SILENCE_SECONDS)
         if started[0][-1] != "on":
@@ -64,13 +73,13 @@ class Session:
             )
 
     def rows(self, query: Query, values: Sequence[object], until: float) -> list[tuple[Any, ...]]:
-        with _limited(self._connection, until):
+        with self._limited(until):
             return self._connection.execute(query, values, binary=True).fetchall()
 
     def change(self, query: Query, values: Sequence[object], until: float) -> int:
         """How many rows; durable on return. Unconfirmed."""
         self._warning = ""
-        with _limited(self._connection, until):
+        with self._limited(until):
             count = self._connection.execute(query, values, binary=True).rowcount
         if self._warning:
             raise Unconfirmed(f"{self._warning}: no synchronous standby confirms; look at pg_stat_replication")
@@ -78,12 +87,12 @@ class Session:
 
     def run(self, script: Composed, until: float) -> None:
         """Several statements, which return nothing."""
-        with _limited(self._connection, until):
+        with self._limited(until):
             self._connection.execute(script)
 
     @contextmanager
     def transaction(self, until: float) -> Iterator[None]:
-        with _limited(self._connection, until, until - time.monotonic()), self._connection.transaction():
+        with self._limited(until, until - time.monotonic()), self._connection.transaction():
             yield
 
     def _notice(self, notice: psycopg.errors.Diagnostic) -> None:
@@ -102,38 +111,36 @@ class Session:
 
     def close(self) -> None:
         self._connection.close()
+        self._socket.close()
 
+    @contextmanager
+    def _limited(self, until: float, most: float | None = None) -> Iterator[None]:
+        """Silent when the block takes longer than `most` (SILENCE_SECONDS), or is not done `until` then."""
+        most = SILENCE_SECONDS if most is None else most
+        seconds = max(_LEAST_SECONDS, min(most, until - time.monotonic()))
+        lock = threading.Lock()
+        running, cut = True, False
 
-@contextmanager
-def _limited(connection: psycopg.Connection[Any], until: float, most: float | None = None) -> Iterator[None]:
-    """Silent when the block takes longer than `most` (SILENCE_SECONDS), or is not done `until` then."""
-    most = SILENCE_SECONDS if most is None else most
-    seconds = max(_LEAST_SECONDS, min(most, until - time.monotonic()))
-    lock = threading.Lock()
-    running, cut = True, False
+        def shut() -> None:
+            nonlocal cut
+            with lock, contextlib.suppress(OSError):
+                if running:
+                    cut = True
+                    self._socket.shutdown(socket.SHUT_RDWR)
 
-    def shut() -> None:
-        nonlocal cut
-        with lock:
-            if running:
-                cut = True
-                # A copy of the descriptor: libpq closes its own.
-                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as copy:
-                    copy.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, shut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except psycopg.Error:
-        if cut:
-            raise Silent(
-                f"no answer within {seconds:.1f} s: it hangs, or no synchronous standby confirms; look at "
-                "pg_stat_activity and pg_stat_replication"
-            ) from None
-        raise
-    finally:
-        timer.cancel()
-        with lock:
-            running = False
+        timer = threading.Timer(seconds, shut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except psycopg.Error:
+            if cut:
+                raise Silent(
+                    f"no answer within {seconds:.1f} s: it hangs, or no synchronous standby confirms; look at "
+                    "pg_stat_activity and pg_stat_replication"
+                ) from None
+            raise
+        finally:
+            timer.cancel()
+            with lock:
+                running = False
