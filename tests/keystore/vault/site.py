@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,9 +20,10 @@ TRANSIT_KEY = "openkes"
 
 @dataclass(slots=True)
 class Site:
-    """One prefix. `role` is allowed everything unless a test says otherwise."""
+    """One prefix. `role`, which is called `name`, is allowed everything unless a test says otherwise."""
 
     bao: Bao
+    name: str
     role: real.AppRole
     layout: Layout
     opened: list[KeyStore] = field(default_factory=list)
@@ -84,7 +84,4 @@ def site(bao: Bao, version: int = 1, *, wrapped: bool = False, **role: Any) -> S
     name = f"test-{uuid.uuid4()}"
     transit = ("transit", TRANSIT_KEY) if wrapped else None
     layout = Layout(ENGINES[version], version, f"keys/{name}", transit)
-    return Site(bao, bao.approle(name, ["all"], **role), layout)
-
-
-Kinds = Callable[..., Site]
+    return Site(bao, name, bao.approle(name, ["all"], **role), layout)

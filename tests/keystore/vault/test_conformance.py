@@ -37,6 +37,36 @@ class TestWrapped(Conformance):
         made.close()
 
 
+def race(stores: list[VaultStore], call: Callable[[VaultStore, bytes], None]) -> list[bytes]:
+    """Four calls on each store at once, every one with a value of its own; the values of those that won."""
+    barrier = threading.Barrier(4 * len(stores))
+    won: list[bytes] = []
+
+    def one(at: int, value: bytes) -> None:
+        barrier.wait()
+        with contextlib.suppress(KeyExists):
+            call(stores[at], value)
+            won.append(value)
+
+    pairs = itertools.product(range(len(stores)), range(4))
+    run_all([lambda at=at, i=i: one(at, b"value-%d-%d" % (at, i)) for at, i in pairs])
+    return won
+
+
+def raise_together(stores: list[VaultStore]) -> None:
+    """The number `counter`, five times by each, as rotations do it: read, change, compare and set until it fits."""
+
+    def raise_it(store: VaultStore) -> None:
+        for _ in range(5):
+            while True:
+                old = store.get("counter")
+                with contextlib.suppress(KeyExists):
+                    store.replace("counter", old, b"%d" % (int(old) + 1))
+                    break
+
+    run_all([lambda s=s: raise_it(s) for s in stores])
+
+
 class TestSeveralServers:
     """Each has a store of its own: they share no lock and no memory."""
 
@@ -44,47 +74,22 @@ class TestSeveralServers:
     def stores(self, kv: Site) -> list[VaultStore]:
         return [kv.open() for _ in range(3)]
 
-    def _each(self, stores: list[VaultStore], call: Callable[[VaultStore, bytes], None]) -> list[bytes]:
-        """Four calls on each store at once, every one with a value of its own; the values of those that won."""
-        barrier = threading.Barrier(4 * len(stores))
-        won: list[bytes] = []
-
-        def one(store: VaultStore, value: bytes) -> None:
-            barrier.wait()
-            with contextlib.suppress(KeyExists):
-                call(store, value)
-                won.append(value)
-
-        pairs = itertools.product(stores, range(4))
-        run_all([lambda s=s, i=i: one(s, b"value-%d" % i + str(id(s)).encode()) for s, i in pairs])
-        return won
-
     @pytest.mark.parametrize("round_", range(5))
     def test_one_of_many_creators_wins(self, stores: list[VaultStore], round_: int) -> None:
-        won = self._each(stores, lambda store, value: store.create("contended", value))
+        won = race(stores, lambda store, value: store.create("contended", value))
         assert len(won) == 1
         assert [store.get("contended") for store in stores] == won * len(stores)
 
     @pytest.mark.parametrize("round_", range(5))
     def test_one_of_many_replacers_wins(self, stores: list[VaultStore], round_: int) -> None:
         stores[0].create("contended", b"old")
-        won = self._each(stores, lambda store, value: store.replace("contended", b"old", value))
+        won = race(stores, lambda store, value: store.replace("contended", b"old", value))
         assert len(won) == 1
         assert [store.get("contended") for store in stores] == won * len(stores)
 
     def test_a_counter_that_all_raise_misses_nothing(self, stores: list[VaultStore]) -> None:
-        """As rotations do it: read, change, compare and set, again until it fits."""
         stores[0].create("counter", b"0")
-
-        def raise_it(store: VaultStore) -> None:
-            for _ in range(5):
-                while True:
-                    old = store.get("counter")
-                    with contextlib.suppress(KeyExists):
-                        store.replace("counter", old, b"%d" % (int(old) + 1))
-                        break
-
-        run_all([lambda s=s: raise_it(s) for s in stores])
+        raise_together(stores)
         assert {store.get("counter") for store in stores} == {b"15"}
 
     def test_deleted_by_one_and_created_by_another(self, stores: list[VaultStore]) -> None:

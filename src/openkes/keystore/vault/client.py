@@ -21,6 +21,7 @@ from openkes.keystore.vault.session import INDEX, PING_SECONDS, Session, headers
 from openkes.keystore.vault.token import Token
 
 _REMEMBERED = 1024  # names whose last write is known; a write is read back at once or not at all
+_TOKENS = 3  # for one call; short-lived ones can end between two answers
 _OTHER_VERSION = "Invalid path for a versioned K/V secrets engine"
 
 
@@ -58,12 +59,15 @@ class Client:
         `read on kv/x`. `key`: whose writes it has to see, all when there is none. `repeatable`: a GET, if not said.
         Unreachable (MaybeDone)."""
         can_repeat = method == "GET" if repeatable is None else repeatable
-        token = self._session.token(until)
-        answer = self._send(method, path, body, token, key, until, can_repeat)
-        if answer.status == 403:
-            other = self._session.after(token, until)
-            if other is not None:
-                answer = self._send(method, path, body, other, key, until, can_repeat)
+        token: Token | None = self._session.token(until)
+        for _ in range(_TOKENS):
+            if token is None:
+                break
+            answer = self._send(method, path, body, token, key, until, can_repeat)
+            if answer.status != 403:
+                break
+            # Nothing was done. A token that has ended is replaced, one that is good has not the permission.
+            token = self._session.after(token, until)
         if 200 <= answer.status < 300:
             if method != "GET":
                 self._wrote(key, answer)

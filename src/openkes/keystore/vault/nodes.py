@@ -23,7 +23,7 @@ HEALTH_SECONDS = 2.0
 ELECTION_SECONDS = 5.0
 HEALTH = "/v1/sys/health"
 ACTIVE = 200  # of HEALTH
-_STANDBY = frozenset({472, 473})
+_STANDBY = frozenset({429, 472, 473})  # of HEALTH
 #: May be over in a moment: no active node yet, a quota, a standby that has yet to see a write (412 and 429).
 _PASSING = frozenset({307, 412, 429})
 _PAUSE_SECONDS = 0.1
@@ -81,14 +81,17 @@ class Nodes:
                 raise Unreachable("; ".join(reasons))
 
     def find_active(self) -> bool:
-        """Let calls begin with the active node, if one says that it is."""
+        """Let calls begin with the active node. False: those that answer are standbys."""
+        standby = False
         for i in range(len(self._nodes)):
             at = (self._first + i) % len(self._nodes)
             with contextlib.suppress(Unreachable):
-                if self._health(at).status == ACTIVE:
+                health = self._health(at).status
+                if health == ACTIVE:
                     self._first = at
                     return True
-        return False
+                standby |= health in _STANDBY
+        return not standby
 
     def _health(self, at: int) -> Answer:
         until = time.monotonic() + HEALTH_SECONDS
@@ -131,6 +134,6 @@ def _unfit(answer: Answer) -> str:
         return "it is a standby that cannot reach the active node: name the active node, or mend the cluster's network"
     if answer.status == 429:
         return "too many requests: a rate limit quota is used up; raise it, or wait"
-    if answer.status == 412 or answer.status in _STANDBY:
+    if answer.status in (412, 472, 473):
         return "it is a standby that does not serve: name the active node"
     return ""
