@@ -17,6 +17,7 @@ ENTRY_POINTS = "openkes.keystore"
 #: From the name in the file, of which a dot separates two levels, to the module here.
 KINDS = {
     "aws.secretsmanager": "aws",
+    "azure.keyvault": "azure",
     "entrust.keycontrol": "entrust",
     "etcd": "etcd",
     "fortanix.sdkms": "fortanix",
