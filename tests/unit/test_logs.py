@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from openkes.server.logs import BACKLOG, ErrorLines, Hub
+from openkes.server.logs import BACKLOG, CHUNK, ErrorLines, Hub
 
 
 def test_a_listener_gets_the_lines_from_now_on() -> None:
@@ -14,7 +14,46 @@ def test_a_listener_gets_the_lines_from_now_on() -> None:
     subscription = hub.subscribe()
     hub.publish(b"a\n")
     hub.publish(b"b\n")
-    assert [next(subscription), next(subscription)] == [b"a\n", b"b\n"]
+    assert next(subscription) == b"a\nb\n"
+    hub.publish(b"c\n")
+    assert next(subscription) == b"c\n"
+
+
+def test_a_piece_holds_whole_lines_and_not_too_many() -> None:
+    hub = Hub()
+    subscription = hub.subscribe()
+    for i in range(CHUNK + 2):
+        hub.publish(b"%d\n" % i)
+    pieces = [next(subscription), next(subscription)]
+    assert [piece.count(b"\n") for piece in pieces] == [CHUNK, 2]
+    assert b"".join(pieces).split() == [b"%d" % i for i in range(CHUNK + 2)]
+
+
+def test_no_line_is_left_when_publishers_come_and_go() -> None:
+    """The reader is found asleep, waking or at work."""
+    hub = Hub()
+    subscription = hub.subscribe()
+    lines: list[bytes] = []
+    seen = threading.Condition()
+
+    def read() -> None:
+        for piece in subscription:
+            with seen:
+                lines.extend(piece.split())
+                seen.notify_all()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for i in range(100):
+        hub.publish(b"%d\n" % i)
+        if i % 7 == 0:
+            with seen:
+                assert seen.wait_for(lambda i=i: len(lines) == i + 1, 60)
+    with seen:
+        assert seen.wait_for(lambda: len(lines) == 100, 60)
+    subscription.close()
+    reader.join(60)
+    assert lines == [b"%d" % i for i in range(100)]
 
 
 def test_close_ends_a_waiting_reader() -> None:

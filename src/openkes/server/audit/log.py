@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections import deque
 
 from openkes.config.schema import Audit
 from openkes.server.audit.writer import Writer
+from openkes.server.gathering import Gathering
 
 _log = logging.getLogger("openkes.server.audit")
 QUEUE = 65_536  # lines: some seconds of full load, about 30 MB
 BATCH = 512  # lines in one write
-#: Seconds. A thread that takes every line as it comes wants the interpreter, and a system call, for each of them.
-GATHER = 0.005
+GATHER = 0.005  # seconds, in which lines come together: a killed server loses those
 
 
 class AuditLog:
@@ -31,9 +29,7 @@ class AuditLog:
         self.required = settings.required
         self._writer = Writer(settings)
         #: Lines; an event where somebody waits for those before it; None at the end.
-        self._queue: deque[bytes | threading.Event | None] = deque()
-        self._idle = False
-        self._wake = threading.Event()
+        self._queue: Gathering[bytes | threading.Event | None] = Gathering(GATHER, BATCH)
         self._room = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
@@ -55,22 +51,16 @@ class AuditLog:
         """A line without its end. False: it is required and could not be written; the answer must not be sent."""
         if self.required:
             return self._writer.write([line])
-        if len(self._queue) >= QUEUE:
+        if len(self._queue.items) >= QUEUE:
             with self._room:
-                self._room.wait_for(lambda: len(self._queue) < QUEUE)
-        self._put(line)
+                self._room.wait_for(lambda: len(self._queue.items) < QUEUE)
+        self._queue.put(line)
         return True
-
-    def _put(self, item: bytes | threading.Event | None) -> None:
-        self._queue.append(item)
-        # In this order, and the thread's in the other one: either it sees the item, or it is seen to be idle.
-        if self._idle:
-            self._wake.set()
 
     def flush(self, timeout: float = 10.0) -> None:
         """Wait until everything appended so far is written."""
         done = threading.Event()
-        self._put(done)
+        self._queue.put(done)
         done.wait(timeout)
 
     def reopen(self, settings: Audit) -> None:
@@ -80,13 +70,13 @@ class AuditLog:
         self.required = settings.required
 
     def close(self) -> None:
-        self._put(None)
+        self._queue.put(None)
         self._thread.join(10.0)
         self._writer.close()
 
     def _run(self) -> None:
         while True:
-            self._gather()
+            self._queue.wait()
             batch, waiting, ended = self._take()
             try:
                 if batch:
@@ -100,22 +90,12 @@ class AuditLog:
             if ended:
                 return
 
-    def _gather(self) -> None:
-        """Wait for the first line, then for more; not at all when there are enough."""
-        self._idle = True
-        if not self._queue:
-            self._wake.wait()
-            self._wake.clear()
-        self._idle = False
-        if len(self._queue) < BATCH:
-            time.sleep(GATHER)
-
     def _take(self) -> tuple[list[bytes], list[threading.Event], bool]:
         """At most `BATCH` lines, who waits for lines up to there, and whether it was the end."""
         batch: list[bytes] = []
         waiting: list[threading.Event] = []
-        while self._queue and len(batch) < BATCH:
-            item = self._queue.popleft()
+        while self._queue.items and len(batch) < BATCH:
+            item = self._queue.items.popleft()
             if item is None:
                 return batch, waiting, True
             if isinstance(item, threading.Event):
