@@ -16,7 +16,7 @@ from openkes.config.schema import RouteSettings
 from openkes.crypto import entry
 from openkes.crypto.aead import Algorithm
 from openkes.crypto.entry import Key
-from openkes.keystore.cache import FRESH, KeyCache
+from openkes.keystore.cache import PACE, KeyCache
 from openkes.keystore.lifecycle import Lifecycle
 from openkes.policy import Policy
 from openkes.server import keys
@@ -210,10 +210,9 @@ def test_a_store_that_hangs_is_a_504_after_the_routes_limit(call: Any, doors: Do
 
 
 def test_a_store_that_hangs_is_not_waited_for_when_a_ciphertext_may_be_of_a_newer_version(
-    call: Any, doors: Doors, monkeypatch: pytest.MonkeyPatch
+    call: Any, doors: Doors
 ) -> None:
     call("PUT", f"/v1/key/generate/{KEY}", {})
-    _later(doors, monkeypatch)
     gate = threading.Event()
     doors.store.get = lambda name: gate.wait() and b""  # type: ignore[method-assign,assignment,return-value]
     limits = {f"/v1/key/{operation}/": RouteSettings(timeout=0.01) for operation in ("generate", "decrypt")}
@@ -261,34 +260,25 @@ def test_after_a_rotation_every_older_ciphertext_opens(call: Any) -> None:
             assert json.loads(call("PUT", f"/v1/key/decrypt/{KEY}", request).body)["plaintext"] == reply["plaintext"]
 
 
-def _later(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is in memory was read a while ago, and no time passes from now on."""
-    then = time.monotonic() + FRESH
-    monkeypatch.setattr(doors.state.keys, "_clock", lambda: then)
-
-
-def test_what_another_server_made_with_a_newer_version_opens(
-    call: Any, doors: Doors, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_server_made_with_a_newer_version_opens(call: Any, doors: Doors) -> None:
     call("PUT", f"/v1/key/generate/{KEY}", {})
     elsewhere = KeyCache(doors.store)
     Lifecycle(elsewhere).rotate(KEY, b"\7" * 32, "")
     made = json.loads(keys.generate(KEY, elsewhere.get(KEY), b"{}"))
-    _later(doors, monkeypatch)
     opened = call("PUT", f"/v1/key/decrypt/{KEY}", {"ciphertext": made["ciphertext"]})
     assert json.loads(opened.body)["plaintext"] == made["plaintext"]
 
 
-def test_a_ciphertext_that_never_opens_asks_the_store_once_in_a_while(
+def test_ciphertexts_that_never_open_ask_the_store_at_a_pace(
     call: Any, doors: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call("PUT", f"/v1/key/generate/{KEY}", {})
-    _later(doors, monkeypatch)
     reads, get = [], doors.store.get
     monkeypatch.setattr(doors.store, "get", lambda name: reads.append(name) or get(name))
+    begin = time.monotonic()
     for _ in range(5):
         assert call("PUT", f"/v1/key/decrypt/{KEY}", {"ciphertext": text(bytes(60))}).status == 400
-    assert reads == [KEY]
+    assert len(reads) <= 1 + (time.monotonic() - begin) / PACE
 
 
 def test_a_rotation_shows_in_describe_and_list(call: Any) -> None:

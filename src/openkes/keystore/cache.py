@@ -19,9 +19,9 @@ from openkes.crypto.entry import Key
 from openkes.keystore import KeyNotFound, KeyStore, Unreachable
 from openkes.keystore.turns import Turns
 
-#: Seconds. What does not open is tried again with the store's key if memory is older: a bound on what bad ciphertexts
-#: can cost the store.
-FRESH = 0.1
+#: Seconds. What does not open is tried again with the key as the store has it now, and the store is asked so often at
+#: most: a bound on what bad ciphertexts can cost.
+PACE = 0.02
 #: Seconds from a failed fetch to the next one of the same key, while the key in memory will do.
 RETRY = 2.0
 #: Seconds. A failure that is older says nothing of now: who needs the key waits for a fetch.
@@ -49,12 +49,12 @@ class _Cached:
 
 
 class _Fetch:
-    """One reading of a key, and all who wait for it. `begin`: not before that was the store asked."""
+    """One reading of a key, and all who wait for it. `begin`: when the store was asked."""
 
     __slots__ = ("begin", "done", "error", "key")
 
-    def __init__(self, begin: float) -> None:
-        self.begin = begin
+    def __init__(self) -> None:
+        self.begin = math.inf
         self.done = threading.Event()
         self.key: Key | None = None
         self.error: BaseException | None = None
@@ -159,17 +159,10 @@ class KeyCache:
         cached.used = self._clock()
         return cached.key
 
-    def is_fresh(self, name: str) -> bool:
-        """Whether memory holds what the store had a moment ago."""
-        cached = self._cached.get(name)
-        return cached is not None and self._clock() - cached.fetched < FRESH
-
     def newer(self, name: str, than: Key) -> Key | None:
-        """The key if the store has another one by now, as when another server rotated it. The store is asked once in
-        `FRESH` seconds at most. KeyNotFound, Unreachable (nobody can say now), MalformedEntry."""
-        since = self._clock() - FRESH
-        cached = self._cached.get(name)
-        key = cached.key if cached is not None and cached.fetched > since else self._fetched(name, since)
+        """The key if the store has another one by now, as when another server rotated it. Waits for an answer of the
+        store to a question asked from now on. KeyNotFound, Unreachable (nobody can say now), MalformedEntry."""
+        key = self._fetched(name, self._clock())
         return None if key == than else key
 
     def turn(self, name: str) -> AbstractContextManager[None]:
@@ -177,7 +170,7 @@ class KeyCache:
         return self._turns.of(name)
 
     def _fetched(self, name: str, since: float | None = None) -> Key:
-        """What one shared fetch brings; with `since`, one that was begun after that."""
+        """What one shared fetch brings; with `since`, one for which the store was not asked before that."""
         while True:
             with self._lock:
                 fetch = self._fetches.get(name)
@@ -187,18 +180,25 @@ class KeyCache:
                     key = self.peek(name) if since is None else None
                     if key is not None:
                         return key
-                    fetch = self._fetches[name] = _Fetch(self._clock())
+                    fetch = self._fetches[name] = _Fetch()
             if mine:
+                if since is not None:
+                    self._keep_pace(name)
                 self._run(name, fetch)
             key = fetch.result()
-            if since is None or fetch.begin > since:
+            if since is None or fetch.begin >= since:
                 return key
+
+    def _keep_pace(self, name: str) -> None:
+        cached = self._cached.get(name)
+        if cached is not None and (wait := cached.fetched + PACE - self._clock()) > 0:
+            time.sleep(wait)
 
     def _fetch_in_background(self, name: str) -> None:
         with self._lock:
             if name in self._fetches:
                 return
-            fetch = self._fetches[name] = _Fetch(self._clock())
+            fetch = self._fetches[name] = _Fetch()
 
         def work() -> None:
             self._run(name, fetch)
@@ -212,6 +212,7 @@ class KeyCache:
         """Raises nothing: the outcome is the fetch's."""
         try:
             with self.turn(name):
+                fetch.begin = self._clock()
                 fetch.key = self._read(name)
         except BaseException as error:
             fetch.error = error

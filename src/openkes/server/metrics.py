@@ -164,9 +164,8 @@ class _Scrape:
         keys = self._state.keys
         reachable = "Whether the key store answers: 1, or 0 while it is away."
         yield _gauge("openkes_keystore_reachable", reachable, not keys.away)
-        left = token_expires_in(keys.store)
-        token = "Until the login to the key store expires, where it does."
-        yield GaugeMetricFamily("openkes_keystore_token_expiry_seconds", token, left)
+        login = "Until the login to the key store expires, where it does."
+        yield GaugeMetricFamily("openkes_keystore_token_expiry_seconds", login, token_expires_in(keys.store))
 
     def _cache(self) -> Iterator[Metric]:
         keys = self._state.keys
