@@ -23,8 +23,10 @@ NONCE_SIZE = 12
 TAG_SIZE = 16
 RANDOM_SIZE = IV_SIZE + NONCE_SIZE
 
-_SIGMA = struct.unpack("<4I", b"expand 32-byte k")
+_4_WORDS, _8_WORDS, _16_WORDS = struct.Struct("<4I"), struct.Struct("<8I"), struct.Struct("<16I")
+_SIGMA = _4_WORDS.unpack(b"expand 32-byte k")
 _MASK = 0xFFFFFFFF
+_ZEROS = bytes(64)
 
 
 class NotAuthentic(Exception):
@@ -54,11 +56,11 @@ def hchacha20(key: bytes, iv: bytes) -> bytes:
     A ChaCha20 keystream block is permutation(state) + state. With (counter, nonce) = iv the permutation is
     HChaCha20's, so subtracting the known words 0-3 and 12-15 of the state leaves its output.
     """
-    block = Cipher(ChaCha20(key, iv), mode=None).encryptor().update(bytes(64))
-    words = struct.unpack("<16I", block)
-    head = ((words[i] - _SIGMA[i]) & _MASK for i in range(4))
-    tail = ((word - start) & _MASK for word, start in zip(words[12:], struct.unpack("<4I", iv), strict=True))
-    return struct.pack("<8I", *head, *tail)
+    w = _16_WORDS.unpack(Cipher(ChaCha20(key, iv), mode=None).encryptor().update(_ZEROS))
+    (a, b, c, d), (e, f, g, h), m = _SIGMA, _4_WORDS.unpack(iv), _MASK
+    head = (w[0] - a) & m, (w[1] - b) & m, (w[2] - c) & m, (w[3] - d) & m
+    tail = (w[12] - e) & m, (w[13] - f) & m, (w[14] - g) & m, (w[15] - h) & m
+    return _8_WORDS.pack(*head, *tail)
 
 
 def encrypt(algorithm: Algorithm, data_key: bytes, nonce: bytes, plaintext: bytes, context: bytes) -> bytes:
