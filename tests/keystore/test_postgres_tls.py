@@ -63,6 +63,15 @@ def target(server: Server, tls: ClientTLS, name: str = "localhost", user: str = 
     return Target((Host(name, server.port),), DATABASE, user, password, tls)
 
 
+def backend(store: PostgresStore) -> object:
+    return store._database.call(lambda session, until, _: session.rows("SELECT pg_backend_pid()", [], until))
+
+
+def test_a_connection_is_kept(server: Server, files: Path) -> None:
+    store = PostgresStore(target(server, ClientTLS(ca=files / "ca.crt")), TABLE)
+    assert len({str(backend(store)) for _ in range(5)}) == 1
+
+
 def encrypted(store: PostgresStore) -> bool:
     query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
     return store._database.call(lambda session, until, _: session.rows(query, [], until)) == [(True,)]
