@@ -125,5 +125,5 @@ def test_every_process_says_the_same(tmp_path: Path) -> None:
 
 
 def test_it_does_not_change_from_release_to_release(tmp_path: Path) -> None:
-    # Servers are upgraded one at a time, and compared meanwhile: with another value here every group differs for a time.
+    # Servers are upgraded one at a time, and compared meanwhile: with another value here every group would differ.
     assert digest_of(tmp_path, BASE) == "c2669ef352859c10"

@@ -116,9 +116,9 @@ def outcomes_of(cache: KeyCache, store: FaultyStore, count: int) -> tuple[list[o
     return outcomes, [get] * count
 
 
-def all_wait(cache: KeyCache, count: int) -> bool:
-    """Whether `count` callers wait for the fetch of "key"."""
-    fetch = cache._fetches.get("key")
+def all_wait(cache: KeyCache, count: int, name: str = "key") -> bool:
+    """Whether `count` callers wait for the fetch of a key."""
+    fetch = cache._fetches.get(name)
     return fetch is not None and len(fetch.done._cond._waiters) == count  # type: ignore[attr-defined]
 
 
@@ -140,6 +140,35 @@ def test_many_readers_share_one_failure(store: FaultyStore, clock: Clock) -> Non
         wait_for(lambda: all_wait(cache, 7))
         store.away()
     assert (outcomes, store.calls["get"]) == (["the store is away"] * 8, 1)
+
+
+def test_a_key_that_was_made_during_a_fetch_that_found_none_is_found(store: FaultyStore, clock: Clock) -> None:
+    cache = cache_of(store, clock)
+    get = store.inner.get
+
+    def too_early(name: str) -> bytes:
+        store.inner.get = get  # type: ignore[method-assign]
+        raise KeyNotFound(name)
+
+    store.inner.get = too_early  # type: ignore[method-assign]
+    store.hang("get")
+    found: list[object] = []
+
+    def get_early() -> None:
+        with pytest.raises(KeyNotFound):
+            cache.get("new")
+        found.append(None)
+
+    with running(get_early):
+        wait_for(lambda: store.hanging == 1)
+        store.inner.create("new", entry.encode(KEY))
+        clock.now += 1
+        with running(lambda: found.append(cache.get("new"))):
+            wait_for(lambda: all_wait(cache, 1, "new"))
+            store.answer()
+    assert len(found) == 2
+    assert None in found
+    assert KEY in found
 
 
 def test_a_fetch_that_hangs_holds_up_no_other_key(store: FaultyStore, clock: Clock) -> None:

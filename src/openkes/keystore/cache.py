@@ -171,6 +171,7 @@ class KeyCache:
 
     def _fetched(self, name: str, since: float | None = None) -> Key:
         """What one shared fetch brings; with `since`, one for which the store was not asked before that."""
+        asked = self._clock()
         while True:
             with self._lock:
                 fetch = self._fetches.get(name)
@@ -185,7 +186,12 @@ class KeyCache:
                 if since is not None:
                     self._keep_pace(name)
                 self._run(name, fetch)
-            key = fetch.result()
+            try:
+                key = fetch.result()
+            except KeyNotFound:
+                if fetch.begin >= asked:
+                    raise
+                continue  # it may have been made since, by another server
             if since is None or fetch.begin >= since:
                 return key
 
