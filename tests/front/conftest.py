@@ -66,6 +66,21 @@ class Doors:
         return 200, [("content-type", "application/json")], [text]
 
 
+class HeldUp:
+    """A hot door that takes longer over /hold than a client has for a head (`QUICK`), as one whose audit log is on a
+    disk that hangs."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self._never = threading.Event()
+
+    def hot(self, _method: str, path: str, *_: object) -> tuple[int, bytes]:
+        if path == "/hold":
+            self.begun.set()
+            self._never.wait(QUICK.header * 1.3)
+        return 200, b"{}"
+
+
 def told(door: str, method: str, target: str, peer: Peer, declared: int | None, body: bytes, **more: Any) -> bytes:
     facts = {
         "door": door,

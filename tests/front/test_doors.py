@@ -12,7 +12,7 @@ import pytest
 
 from openkes import front
 from openkes.front import Peer
-from tests.front.conftest import Serve
+from tests.front.conftest import QUICK, HeldUp, Serve
 from tests.front.wire import PATIENCE, Wire
 
 
@@ -224,3 +224,15 @@ def test_peers_state_is_the_applications(serve: Serve) -> None:
     address = serve(hot=hot).address
     with Wire(address) as one, Wire(address) as two:
         assert [one.ask().json, one.ask().json, two.ask().json, one.ask().json] == [1, 2, 1, 3]
+
+
+def test_a_hot_door_that_was_held_up_costs_no_connection(serve: Serve) -> None:
+    held = HeldUp()
+    address = serve(hot=held.hot, limits=QUICK).address
+    with ExitStack() as stack:
+        wires = [stack.enter_context(Wire(address)) for _ in range(9)]
+        wires[0].send(b"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert held.begun.wait(PATIENCE)
+        for wire in wires[1:]:
+            wire.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert [wire.reply().status for wire in wires] == [200] * 9

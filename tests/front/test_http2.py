@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import struct
 import threading
+from contextlib import ExitStack
 
 import h2.events
 import h2.exceptions
@@ -15,7 +16,7 @@ from h2.errors import ErrorCodes
 from openkes import front
 from openkes.front import Limits
 from tests.front.certificates import Client
-from tests.front.conftest import QUICK, Serve, until
+from tests.front.conftest import QUICK, HeldUp, Serve, until
 from tests.front.second import Second
 from tests.front.test_http1 import TARGETS
 from tests.front.wire import PATIENCE, Wire
@@ -259,3 +260,14 @@ def test_a_connection_of_http1_beside(serve: Serve) -> None:
     with Second(served.address) as second, Wire(served.address) as wire:
         assert second.ask(target="/hot").json["target"] == wire.ask(target="/hot").json["target"]
     until(lambda: len(served.doors.peers) == 2)
+
+
+def test_a_hot_door_that_was_held_up_costs_no_connection(serve: Serve) -> None:
+    held = HeldUp()
+    address = serve(hot=held.hot, limits=QUICK).address
+    with ExitStack() as stack:
+        first, *others = [stack.enter_context(Second(address)) for _ in range(9)]
+        hold = first.begin(target="/hold")
+        assert held.begun.wait(PATIENCE)
+        begun = [(first, hold), *((second, second.begin()) for second in others)]
+        assert [second.reply(stream).status for second, stream in begun] == [200] * 9

@@ -32,7 +32,7 @@ pub struct Call {
     declared_length: Option<u64>,
     #[pyo3(get)]
     body: Py<PyBytes>,
-    answer: Mutex<Option<Reply>>,
+    reply: Mutex<Option<Reply>>,
     doors: Arc<Doors>,
     handle: Handle,
     patience: Duration,
@@ -56,9 +56,9 @@ impl Call {
             peer,
             declared_length: request.declared_length,
             body: PyBytes::new(py, &request.body).unbind(),
-            answer: Mutex::new(Some(request.answer)),
             doors,
-            handle: request.handle,
+            handle: request.reply.io.handle.clone(),
+            reply: Mutex::new(Some(request.reply)),
             patience,
             held: Mutex::new(Some(request.held)),
             watch: request.watch,
@@ -66,10 +66,10 @@ impl Call {
     }
 
     fn send(&self, answer: Answer) -> PyResult<bool> {
-        let sender = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reply = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let sender = sender.ok_or_else(|| PyRuntimeError::new_err("this call was answered before"))?;
-        Ok(sender.send(answer))
+        let reply = reply.ok_or_else(|| PyRuntimeError::new_err("this call was answered before"))?;
+        Ok(reply.send(answer))
     }
 }
 

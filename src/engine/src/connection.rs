@@ -142,6 +142,7 @@ async fn supervise(serving: impl Graceful, watch: &Watch, limits: &Limits, mut s
     let mut pause = limits.header.min(limits.idle) / 2;
     loop {
         tokio::select! {
+            biased; // what has come meanwhile is read before the clock is looked at: this thread may have been held up
             _ = serving.as_mut() => return,
             _ = stop.wait_for(|stopping| *stopping), if !stopping => {
                 stopping = true;

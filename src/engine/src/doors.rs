@@ -6,17 +6,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use bytes::Bytes;
 use hyper::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pyo3::prelude::*;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::peer::PeerFacts;
 use crate::queue::Queue;
-use crate::threads::Mailbox;
+use crate::threads::Io;
 use crate::watch::Watch;
 
 /// The queues of one server.
 pub struct Doors {
-    /// To the one thread of the hot door.
+    /// To the hot door.
     pub hot: Queue<Request>,
     /// To the application's pool.
     pub application: Queue<Request>,
@@ -47,21 +46,34 @@ pub struct Request {
     pub body: Bytes,
     pub peer: Arc<PeerCell>,
     pub watch: Arc<Watch>,
-    pub answer: Reply,
+    pub reply: Reply,
     pub held: Held,
-    pub handle: Handle,
 }
 
 /// Where the answer to one request goes.
 pub struct Reply {
     pub receiver: oneshot::Sender<Answer>,
-    pub mailbox: Mailbox,
+    pub io: Arc<Io>,
 }
 
 impl Reply {
-    /// False when the client has gone.
+    /// True when the client has gone.
+    pub fn is_gone(&self) -> bool {
+        self.receiver.is_closed()
+    }
+
+    /// From a thread that is no I/O thread; false when the client has gone.
     pub fn send(self, answer: Answer) -> bool {
-        !self.receiver.is_closed() && self.mailbox.send((self.receiver, answer)).is_ok()
+        !self.is_gone() && self.io.mailbox.send((self.receiver, answer)).is_ok()
+    }
+
+    /// From an I/O thread.
+    pub fn send_from(self, own: &Io, answer: Answer) {
+        if std::ptr::eq(own, &*self.io) {
+            let _ = self.receiver.send(answer); // the client may have gone meanwhile
+        } else {
+            self.send(answer);
+        }
     }
 }
 
@@ -108,8 +120,8 @@ impl PeerCell {
         Self { facts: Mutex::new(Some(facts)), object: OnceLock::new() }
     }
 
-    /// The object; `make(address, identity, certificate, chain_length)` makes it the first time. Only the thread
-    /// of the hot door, through which every request goes first, makes one.
+    /// The object; `make(address, identity, certificate, chain_length)` makes it the first time. Only the hot
+    /// door, through which every request goes first, makes one.
     pub fn object<'py>(&self, py: Python<'py>, make: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(object) = self.object.get() {
             return Ok(object.bind(py).clone());

@@ -1,6 +1,7 @@
-//! The hot door's thread: takes every request from the queue and asks the application's `hot` for an answer.
+//! The hot door: takes requests from the queue and asks the application's `hot` for their answers.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, TryLockError};
 
 use bytes::Bytes;
 use hyper::http::Method;
@@ -10,64 +11,96 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::doors::{Answer, Doors, Request};
 use crate::queue::Refused;
+use crate::threads::Io;
 
 const FAILED: &[u8] = br#"{"message":"internal server error"}"#;
 const BUSY: &[u8] = br#"{"message":"server is too busy"}"#;
 
+/// Requests answered in one turn. The interpreter is let go after it, so that the application's pool gets it under
+/// full load too, and the thread looks at its sockets.
+const TURN: usize = 64;
+
 /// The Python side of the door.
-pub struct Hot<'py> {
-    pub hot: &'py Bound<'py, PyAny>,
-    pub make_peer: &'py Bound<'py, PyAny>,
+pub struct Hot {
+    pub hot: Py<PyAny>,
+    pub make_peer: Py<PyAny>,
     /// `report(door, method, target, error)` writes an exception to the log.
-    pub report: &'py Bound<'py, PyAny>,
+    pub report: Py<PyAny>,
+    pub doors: Arc<Doors>,
+    /// Requests that may wait for the application's pool.
+    pub waiting: usize,
+    /// Held by the thread that answers, with what it answers: one at a time, or they would fight for the interpreter.
+    pub turn: Mutex<VecDeque<Request>>,
 }
 
-/// Serve until the queue is closed. The interpreter is let go whenever the queue has been drained, and between
-/// two batches, so that the application's pool gets its turn under full load too.
-pub fn run(py: Python<'_>, doors: &Doors, waiting: usize, door: &Hot<'_>) {
-    let mut batch = VecDeque::new();
-    while py.detach(|| doors.hot.take_all(&mut batch)) {
-        for request in batch.drain(..) {
-            if request.answer.receiver.is_closed() {
-                continue; // the client has gone
-            }
-            match ask(py, &request, door) {
-                Ok(Some(answer)) => finish(request, answer),
-                Ok(None) => pass_on(doors, request, waiting),
-                Err(error) => {
-                    // `into_value` puts the traceback into the exception, where Python looks for it.
-                    let error = error.into_value(py);
-                    let arguments = ("hot", request.method.as_str(), request.target.as_str(), error);
-                    if let Err(second) = door.report.call1(arguments) {
-                        second.write_unraisable(py, None);
-                    }
-                    finish(request, Answer::Json(500, Bytes::from_static(FAILED)));
+impl Hot {
+    /// Answer some of what waits, unless another thread is at it. True: there may be more.
+    pub fn work(&self, own: &Io) -> bool {
+        let mut batch = match self.turn.try_lock() {
+            Ok(batch) => batch,
+            Err(TryLockError::WouldBlock) => return false, // the other one looks again when it is done
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        };
+        if self.doors.hot.take_some(&mut batch, TURN) {
+            Python::attach(|py| {
+                for request in batch.drain(..) {
+                    self.answer(py, request, own);
                 }
+            });
+        }
+        drop(batch);
+        // Asked after the turn is given back: whoever was refused it has put its request there before.
+        !self.doors.hot.is_empty()
+    }
+
+    fn answer(&self, py: Python<'_>, request: Request, own: &Io) {
+        if request.reply.is_gone() {
+            return;
+        }
+        match self.ask(py, &request) {
+            Ok(Some(answer)) => finish(request, answer, own),
+            Ok(None) => self.pass_on(request, own),
+            Err(error) => {
+                // `into_value` puts the traceback into the exception, where Python looks for it.
+                let error = error.into_value(py);
+                let arguments = ("hot", request.method.as_str(), request.target.as_str(), error);
+                if let Err(second) = self.report.call1(py, arguments) {
+                    second.write_unraisable(py, None);
+                }
+                finish(request, Answer::Json(500, Bytes::from_static(FAILED)), own);
             }
         }
     }
-}
 
-fn ask(py: Python<'_>, request: &Request, door: &Hot<'_>) -> PyResult<Option<Answer>> {
-    let peer = request.peer.object(py, door.make_peer)?;
-    let body = PyBytes::new(py, &request.body);
-    let answer = door.hot.call1((
-        method(py, &request.method),
-        &request.target,
-        peer,
-        request.declared_length,
-        body,
-    ))?;
-    if answer.is_none() {
-        return Ok(None);
+    fn ask(&self, py: Python<'_>, request: &Request) -> PyResult<Option<Answer>> {
+        let peer = request.peer.object(py, self.make_peer.bind(py))?;
+        let body = PyBytes::new(py, &request.body);
+        let answer = self.hot.bind(py).call1((
+            method(py, &request.method),
+            &request.target,
+            peer,
+            request.declared_length,
+            body,
+        ))?;
+        if answer.is_none() {
+            return Ok(None);
+        }
+        let answer = answer.cast::<PyTuple>()?;
+        let status: u16 = answer.get_item(0)?.extract()?;
+        if answer.len() != 2 || !(200..=999).contains(&status) {
+            return Err(PyTypeError::new_err("the hot door answers (status, body) or None"));
+        }
+        let body = answer.get_item(1)?;
+        Ok(Some(Answer::Json(status, Bytes::copy_from_slice(body.cast::<PyBytes>()?.as_bytes()))))
     }
-    let answer = answer.cast::<PyTuple>()?;
-    let status: u16 = answer.get_item(0)?.extract()?;
-    if answer.len() != 2 || !(200..=999).contains(&status) {
-        return Err(PyTypeError::new_err("the hot door answers (status, body) or None"));
+
+    fn pass_on(&self, request: Request, own: &Io) {
+        if let Err(Refused::Full(request) | Refused::Closed(request)) =
+            self.doors.application.push(request, self.waiting)
+        {
+            finish(request, Answer::Json(503, Bytes::from_static(BUSY)), own);
+        }
     }
-    let body = answer.get_item(1)?;
-    Ok(Some(Answer::Json(status, Bytes::copy_from_slice(body.cast::<PyBytes>()?.as_bytes()))))
 }
 
 fn method<'py>(py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
@@ -79,15 +112,7 @@ fn method<'py>(py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
     }
 }
 
-fn pass_on(doors: &Doors, request: Request, waiting: usize) {
-    let Err(Refused::Full(request) | Refused::Closed(request)) = doors.application.push(request, waiting)
-    else {
-        return;
-    };
-    finish(request, Answer::Json(503, Bytes::from_static(BUSY)));
-}
-
-fn finish(request: Request, answer: Answer) {
+fn finish(request: Request, answer: Answer, own: &Io) {
     drop(request.held); // before the client can know, and ask again
-    let _ = request.answer.send(answer); // the client may have gone meanwhile
+    request.reply.send_from(own, answer);
 }

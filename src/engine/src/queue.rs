@@ -1,5 +1,5 @@
-//! The queue between I/O threads and Python threads. Waiting on it needs no GIL; a push wakes a thread only when
-//! one sleeps.
+//! The queue between I/O threads and whoever answers. Waiting on it needs no GIL; a push wakes a thread only when one
+//! sleeps.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -50,26 +50,31 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    fn wait(&self) -> MutexGuard<'_, State<T>> {
+    /// Take what waits now into `batch`, `most` at a time; false when nothing does.
+    pub fn take_some(&self, batch: &mut VecDeque<T>, most: usize) -> bool {
+        let mut state = self.lock();
+        if batch.is_empty() && state.items.len() <= most {
+            std::mem::swap(&mut state.items, batch);
+        } else {
+            let count = most.min(state.items.len());
+            batch.extend(state.items.drain(..count));
+        }
+        !batch.is_empty()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lock().items.is_empty()
+    }
+
+    /// Wait for an item; None when the queue is closed and empty.
+    pub fn take(&self) -> Option<T> {
         let mut state = self.lock();
         while state.items.is_empty() && !state.closed {
             state.asleep += 1;
             state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.asleep -= 1;
         }
-        state
-    }
-
-    /// Wait for items and take them all into `batch`, which must be empty; false when the queue is closed and empty.
-    pub fn take_all(&self, batch: &mut VecDeque<T>) -> bool {
-        let mut state = self.wait();
-        std::mem::swap(&mut state.items, batch);
-        !batch.is_empty()
-    }
-
-    /// Wait for an item; None when the queue is closed and empty.
-    pub fn take(&self) -> Option<T> {
-        self.wait().items.pop_front()
+        state.items.pop_front()
     }
 
     /// Take no more; those who wait get what is left, then the end.
@@ -92,19 +97,30 @@ mod tests {
         queue.close();
         assert!(matches!(queue.push(4, 9), Err(Refused::Closed(4))));
         assert_eq!((queue.take(), queue.take(), queue.take()), (Some(1), Some(2), None));
-        assert!(!queue.take_all(&mut VecDeque::new()));
+    }
+
+    #[test]
+    fn some_of_many() {
+        let queue = Queue::new();
+        for item in 0..5 {
+            assert!(queue.push(item, 9).is_ok());
+        }
+        let mut batch = VecDeque::new();
+        assert!(queue.take_some(&mut batch, 3));
+        assert_eq!((&batch, queue.is_empty()), (&VecDeque::from([0, 1, 2]), false));
+        batch.clear();
+        assert!(queue.take_some(&mut batch, 3));
+        assert_eq!((&batch, queue.is_empty()), (&VecDeque::from([3, 4]), true));
+        batch.clear();
+        assert!(!queue.take_some(&mut batch, 3));
     }
 
     #[test]
     fn a_sleeper_wakes() {
         let queue = std::sync::Arc::new(Queue::new());
         let other = queue.clone();
-        let thread = std::thread::spawn(move || {
-            let mut batch = VecDeque::new();
-            other.take_all(&mut batch);
-            batch
-        });
+        let thread = std::thread::spawn(move || other.take());
         assert!(queue.push(7, 1).is_ok());
-        assert_eq!(thread.join().unwrap(), [7]);
+        assert_eq!(thread.join().unwrap(), Some(7));
     }
 }

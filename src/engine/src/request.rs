@@ -1,6 +1,6 @@
 //! One request: read it within its limits, hand it to the doors, turn their answer into HTTP.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,11 +42,20 @@ impl Refusal {
     }
 }
 
-pub async fn answer(
+pub fn answer(
     request: Request<Incoming>,
     connection: Arc<Connection>,
-) -> Result<Response<Body>, io::Error> {
+) -> impl Future<Output = Result<Response<Body>, io::Error>> {
+    // Now, and not when this future is first looked at: the clock may come between.
     let running = connection.watch.begin();
+    answer_within(request, connection, running)
+}
+
+async fn answer_within(
+    request: Request<Incoming>,
+    connection: Arc<Connection>,
+    running: Running,
+) -> Result<Response<Body>, io::Error> {
     let first_version = request.version() < Version::HTTP_2;
     if first_version {
         connection.watch.head_open(false);
@@ -88,13 +97,13 @@ pub async fn answer(
         body,
         peer: connection.peer.clone(),
         watch: connection.watch.clone(),
-        answer: Reply { receiver: sender, mailbox: connection.io.mailbox.clone() },
+        reply: Reply { receiver: sender, io: connection.io.clone() },
         held,
-        handle: connection.io.handle.clone(),
     };
     if connection.doors.hot.push(request, usize::MAX).is_err() {
         return Ok(refuse(Refusal::Busy, &connection, running, first_version));
     }
+    connection.io.bell.notify_one();
     match receiver.await {
         Ok(answer) => Ok(respond(answer, headless, &connection, running)),
         Err(_) => Ok(refuse(Refusal::Failed, &connection, running, false)),

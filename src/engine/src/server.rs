@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -12,25 +11,32 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::call::Call;
-use crate::hot::{self, Hot};
+use crate::hot::Hot;
 use crate::limits::Limits;
 use crate::listen::{Service, accept, bind};
-use crate::threads;
+use crate::threads::Start;
 use crate::tls::server_config;
 
-/// Measured: a third I/O thread adds nothing while one Python thread does the work.
-const IO_THREADS: usize = 2;
+/// I/O threads: while one answers at the hot door, another is at its sockets. On two processors a third one costs and
+/// gives nothing; on many, more threads take the handshakes of a whole fleet that comes back at once.
+fn io_threads() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).clamp(2, 4)
+}
 
-/// A listening server. Its I/O threads run; Python threads must run `run_hot`, `next_call` and `next_gone`.
+/// A listening server. Python threads must run `run_io`, `next_call` and `next_gone`.
 #[pyclass(frozen)]
 pub struct Server {
     service: Arc<Service>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    hot: Arc<Hot>,
+    /// Threads that `run_io` has not begun yet.
+    starts: Mutex<Vec<Start>>,
     end: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     done: watch::Receiver<bool>,
-    make_peer: Py<PyAny>,
-    report: Py<PyAny>,
+    /// How many threads must run `run_io`.
+    #[pyo3(get)]
+    io_threads: usize,
     /// Where it listens: host and port.
     #[pyo3(get)]
     address: (String, u16),
@@ -48,7 +54,7 @@ impl Server {
     /// Bind and accept. OSError when that fails, ValueError when the TLS files cannot be used.
     #[new]
     #[allow(clippy::too_many_arguments)] // called in one place, by keyword
-    #[pyo3(signature = (*, host, port, chain, key, client_ca, limits, make_peer, report))]
+    #[pyo3(signature = (*, host, port, chain, key, client_ca, limits, hot, make_peer, report))]
     fn new(
         host: &str,
         port: u16,
@@ -56,6 +62,7 @@ impl Server {
         key: &[u8],
         client_ca: Option<&[u8]>,
         limits: &Bound<'_, PyAny>,
+        hot: Py<PyAny>,
         make_peer: Py<PyAny>,
         report: Py<PyAny>,
     ) -> PyResult<Self> {
@@ -63,24 +70,30 @@ impl Server {
         let service = Arc::new(Service::new(tls, Limits::read(limits)?));
         let listener = bind(host, port).map_err(|error| os_error(&error))?;
         let local = listener.local_addr().map_err(|error| os_error(&error))?;
-        let (end, ending) = watch::channel(false);
-
-        let (ios, threads): (Vec<_>, Vec<_>) = (0..IO_THREADS)
-            .map(|number| threads::start(number, ending.clone()))
-            .collect::<io::Result<Vec<_>>>()
-            .map_err(|error| os_error(&error))?
-            .into_iter()
-            .unzip();
-        let runtime = ios[0].handle.clone();
+        let (doors, waiting) = (service.doors.clone(), service.limits.waiting);
+        let hot = Arc::new(Hot { hot, make_peer, report, doors, waiting, turn: Mutex::default() });
+        let starts = (0..io_threads()).map(|_| Start::new(hot.clone())).collect::<io::Result<Vec<_>>>();
+        let starts = starts.map_err(|error| os_error(&error))?;
+        let threads: Vec<_> = starts.iter().map(|start| start.io.clone()).collect();
+        let first = threads[0].handle.clone();
         let (stop, stopping) = watch::channel(false);
         let (finished, done) = watch::channel(false);
         let listener = {
-            let _inside = runtime.enter();
+            let _inside = first.enter();
             TcpListener::from_std(listener).map_err(|error| os_error(&error))?
         };
-        runtime.spawn(accept(listener, service.clone(), ios, stopping, finished));
+        first.spawn(accept(listener, service.clone(), threads, stopping, finished));
         let address = (local.ip().to_string(), local.port());
-        Ok(Self { service, threads: Mutex::new(threads), end, stop, done, make_peer, report, address })
+        Ok(Self {
+            service,
+            hot,
+            io_threads: starts.len(),
+            starts: Mutex::new(starts),
+            end: watch::Sender::new(false),
+            stop,
+            done,
+            address,
+        })
     }
 
     /// The certificate and CA of new connections. ValueError changes nothing.
@@ -91,16 +104,21 @@ impl Server {
         Ok(())
     }
 
-    /// Serve the hot door on the calling thread until the server has stopped.
-    fn run_hot(&self, py: Python<'_>, hot: &Bound<'_, PyAny>) {
-        let door = Hot { hot, make_peer: self.make_peer.bind(py), report: self.report.bind(py) };
-        hot::run(py, &self.service.doors, self.service.limits.waiting, &door);
+    /// Be one of the I/O threads, until `end`. Returns at once when there are enough.
+    fn run_io(&self, py: Python<'_>) {
+        let start = self.starts.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let end = self.end.subscribe();
+        py.detach(|| {
+            if let Some(start) = start {
+                start.run(end);
+            }
+        });
     }
 
     /// Wait for a request for the application; None when the server has stopped.
     fn next_call(&self, py: Python<'_>) -> PyResult<Option<Call>> {
         let Some(request) = py.detach(|| self.service.doors.application.take()) else { return Ok(None) };
-        let peer = request.peer.object(py, self.make_peer.bind(py))?.unbind();
+        let peer = request.peer.object(py, self.hot.make_peer.bind(py))?.unbind();
         let doors = self.service.doors.clone();
         Ok(Some(Call::new(py, request, peer, doors, self.service.limits.write)))
     }
@@ -130,15 +148,13 @@ impl Server {
         .map_err(|error: io::Error| PyRuntimeError::new_err(error.to_string()))
     }
 
-    /// Drop what is left and let the Python threads go.
-    fn close(&self, py: Python<'_>) {
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Make the I/O threads drop what is left, and return. Returns at once.
+    fn end(&self) {
         self.end.send_replace(true);
-        py.detach(|| {
-            for thread in threads {
-                let _ = thread.join();
-            }
-            self.service.doors.close();
-        });
+    }
+
+    /// Let the other Python threads go, when the I/O threads have ended.
+    fn close(&self) {
+        self.service.doors.close();
     }
 }

@@ -1,26 +1,31 @@
 //! The I/O threads: each has a runtime of its own and keeps its connections to itself, so that nothing of a
-//! connection ever wakes another I/O thread.
+//! connection ever wakes another I/O thread. They are Python threads that let the interpreter go, and take it when
+//! it is their turn to answer what waits at the hot door.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread::JoinHandle;
 
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::{spawn, yield_now};
 
 use crate::doors::Answer;
+use crate::hot::Hot;
+
+/// Answers taken from the mailbox at once, between two looks at the sockets.
+const ROUND: usize = 64;
 
 /// An answer and whom it is for.
 type Letter = (oneshot::Sender<Answer>, Answer);
 
-/// Where Python threads leave answers. The first one wakes the I/O thread, those behind it wake nobody.
-pub type Mailbox = mpsc::UnboundedSender<Letter>;
-
-/// One I/O thread.
+/// What others may know of an I/O thread.
 pub struct Io {
     pub handle: Handle,
-    pub mailbox: Mailbox,
+    /// Where other threads leave answers. The first one wakes this thread, those behind it wake nobody.
+    pub mailbox: mpsc::UnboundedSender<Letter>,
+    /// Rung by this thread itself, when a request of its connections waits at the hot door.
+    pub bell: Notify,
     connections: AtomicUsize,
 }
 
@@ -33,7 +38,7 @@ impl Drop for Place {
     }
 }
 
-/// The thread with the fewest connections. `threads` must not be empty.
+/// A place on the thread with the fewest connections. `threads` must not be empty.
 pub fn least(threads: &[Arc<Io>]) -> Place {
     let mut best = &threads[0];
     for io in threads {
@@ -45,20 +50,32 @@ pub fn least(threads: &[Arc<Io>]) -> Place {
     Place(best.clone())
 }
 
-/// Start a thread that runs until `end` is true, then drops everything it has.
-pub fn start(number: usize, mut end: watch::Receiver<bool>) -> io::Result<(Arc<Io>, JoinHandle<()>)> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let (mailbox, letters) = mpsc::unbounded_channel();
-    let io = Io { handle: runtime.handle().clone(), mailbox, connections: AtomicUsize::new(0) };
-    runtime.spawn(deliver(letters));
-    let thread = std::thread::Builder::new().name(format!("kes-io-{number}")).spawn(move || {
-        let _ = runtime.block_on(end.wait_for(|end| *end)); // the sender outlives this, or all ends anyway
-    })?;
-    Ok((Arc::new(io), thread))
+/// An I/O thread that has not begun.
+pub struct Start {
+    pub io: Arc<Io>,
+    runtime: Runtime,
 }
 
-/// Letters taken at once, between two looks at the sockets.
-const ROUND: usize = 64;
+impl Start {
+    pub fn new(hot: Arc<Hot>) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (mailbox, letters) = mpsc::unbounded_channel();
+        let handle = runtime.handle().clone();
+        let io = Arc::new(Io { handle, mailbox, bell: Notify::new(), connections: AtomicUsize::new(0) });
+        runtime.spawn(deliver(letters));
+        let own = io.clone();
+        runtime.spawn(async move {
+            // A panic costs the requests at hand.
+            while spawn(attend(hot.clone(), own.clone())).await.is_err() {}
+        });
+        Ok(Self { io, runtime })
+    }
+
+    /// Run until `end` is true, then drop everything this thread has.
+    pub fn run(self, mut end: watch::Receiver<bool>) {
+        let _ = self.runtime.block_on(end.wait_for(|end| *end)); // a sender that is gone is an end, too
+    }
+}
 
 async fn deliver(mut letters: mpsc::UnboundedReceiver<Letter>) {
     let mut round = Vec::with_capacity(ROUND);
@@ -66,5 +83,16 @@ async fn deliver(mut letters: mpsc::UnboundedReceiver<Letter>) {
         for (receiver, answer) in round.drain(..) {
             let _ = receiver.send(answer); // the client may have gone meanwhile
         }
+    }
+}
+
+/// Answers what waits at the hot door. Woken behind all requests that came in with the same look at the sockets, so
+/// that they are answered together.
+async fn attend(hot: Arc<Hot>, io: Arc<Io>) {
+    loop {
+        while hot.work(&io) {
+            yield_now().await; // the sockets first
+        }
+        io.bell.notified().await;
     }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import sys
 import threading
 
 import openkes_engine  # type: ignore[import-not-found, import-untyped, unused-ignore]
@@ -13,6 +14,9 @@ from openkes.front.report import report
 from openkes.front.tls import check
 from openkes.front.types import Application, HotDoor, Limits, Peer, TLSFiles, TLSFilesError
 
+# An I/O thread waits for the interpreter at most this long behind an application thread that computes. Python's own
+# value, 5 ms, would be many times a whole call.
+_SWITCH = 0.0005
 _JOIN = 2.0  # seconds for a thread whose queue is closed; one that hangs in the application is left behind
 
 
@@ -39,6 +43,7 @@ class EngineFront:
                 key=files.key,
                 client_ca=files.client_ca,
                 limits=limits,
+                hot=hot,
                 make_peer=Peer,
                 report=report,
             )
@@ -51,8 +56,13 @@ class EngineFront:
         self.address: tuple[str, int] = self._server.address
         self._stop = threading.Lock()
         self._stopped = False
-        self._hot = threading.Thread(target=self._server.run_hot, args=(hot,), name="kes-hot", daemon=True)
-        self._hot.start()
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH))
+        self._io = [
+            threading.Thread(target=self._server.run_io, name=f"kes-io-{number}", daemon=True)
+            for number in range(self._server.io_threads)
+        ]
+        for thread in self._io:
+            thread.start()
         self._pool = Pool(self._server, application, limits)
         # Threads that wait inside the engine must not be there any more when the interpreter goes.
         atexit.register(self.stop)
@@ -73,8 +83,10 @@ class EngineFront:
             self._server.finish()
             self._pool.drain()
             self._server.drain()
+            self._server.end()
+            for thread in self._io:
+                thread.join(_JOIN)
             self._server.close()
-            self._hot.join(_JOIN)
             self._pool.join(_JOIN)
             self._stopped = True
         atexit.unregister(self.stop)

@@ -60,9 +60,9 @@ class Pool:
     def _start(self, target: object, name: str) -> None:
         # Daemons: a call that hangs in a key store must not keep the process from ending.
         thread = threading.Thread(target=target, name=name, daemon=True)  # type: ignore[arg-type]
-        with self._lock:
+        with self._lock:  # whoever finds it in the set may join it
             self._threads.add(thread)
-        thread.start()
+            thread.start()
 
     def _work(self) -> None:
         while (call := self._source.next_call()) is not None:

@@ -24,9 +24,9 @@ class Peer:
 
 
 #: hot(method, path, peer, declared_length, body) -> (status, body), or None: "take the other door".
-#: Runs on one thread, memory only, never blocks. `path` is as sent, query included. `declared_length` is
-#: Content-Length, None when there was none (chunked, HTTP/2 without it, or a request without a body).
-#: A non-empty answer is application/json.
+#: One call at a time, on whichever thread is at hand. Memory only, never blocks: connections wait for it. `path`
+#: is as sent, query included. `declared_length` is Content-Length, None when there was none (chunked, HTTP/2
+#: without it, or a request without a body). A non-empty answer is application/json.
 HotDoor = Callable[[str, str, Peer, int | None, bytes], tuple[int, bytes] | None]
 
 #: application(method, target, headers, peer, declared_length, body) -> (status, headers, chunks). Runs in a
