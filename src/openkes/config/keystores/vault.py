@@ -20,6 +20,7 @@ from openkes.keystore.vault import Layout, VaultStore
 DEFAULT_ENGINE = "kv"
 DEFAULT_TRANSIT = "transit"
 DEFAULT_PING = 10.0
+_SECTIONS = ("approle", "kubernetes", "transit", "tls", "status")
 LEAST_PING = 1.0  # seconds; 0 switches nothing off: one look a second costs nothing
 
 
@@ -61,12 +62,9 @@ class VaultSettings(KeyStoreSettings):
 
 
 def settings(node: Node) -> VaultSettings:
-    keys = given(
-        node,
-        *("endpoint", "engine", "version", "namespace", "prefix", "approle", "kubernetes", "transit", "tls", "status"),
-    )
+    keys = given(node, "endpoint", "engine", "version", "namespace", "prefix", *_SECTIONS)
     # Upstream's example has all sections, most with empty values.
-    keys = {name: item for name, item in keys.items() if item.is_scalar or given(item, *item.section())}
+    keys = {name: item for name, item in keys.items() if name not in _SECTIONS or given(item, *item.section())}
     if "endpoint" not in keys:
         raise node.error(
             "'keystore.vault.endpoint' is missing", "name a node, or all: https://vault-1.example.com:8200"

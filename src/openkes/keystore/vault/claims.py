@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from openkes.keystore import Unreachable
-from openkes.keystore.http import MaybeDone
 from openkes.keystore.vault.client import Client
 
 FOLDER = ".openkes-claims"  # below the prefix; no key name begins with a dot
@@ -27,6 +26,7 @@ FOLDER = ".openkes-claims"  # below the prefix; no key name begins with a dot
 STALE_SECONDS = 600.0
 _TOKEN = re.compile(r"(\d{10,12})-[0-9a-f]{16}", re.ASCII)
 _LOCKS = 64
+_GIVE_UP_SECONDS = 2.0
 _CONTENT = {"claim": "a key server changes this key; it is removed by itself"}
 
 
@@ -46,6 +46,7 @@ class Claims:
         self._folder = folder
         # Within one server a lock is cheaper; a few names share one.
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
+        self._left: set[str] = set()  # paths of claims of its own that could not be removed, and may be
 
     @contextmanager
     def held(self, name: str, until: float) -> Iterator[Claim]:
@@ -95,12 +96,11 @@ class Claims:
         answer = self._client.call("GET", f"{path}?list=true", need=need, until=until, key=name, answers=(404,))
         found = answer.document.get("data") if answer.status == 200 else None
         others = [token for token in (found or {}).get("keys", []) if path + token != claim.path]
-        stale = [token for token in others if self._is_stale(token)]
-        for token in stale:
+        void = [token for token in others if path + token in self._left or self._is_stale(token)]
+        for token in void:
             logging.getLogger(__name__).warning("a claim that was left behind is removed: %s%s", path, token)
-            need = f"delete on {self._folder}*"
-            self._client.call("DELETE", path + token, need=need, until=until, key=name, repeatable=True)
-        return [token for token in others if token not in stale]
+            self._remove(path + token, name, until)
+        return [token for token in others if token not in void]
 
     def _is_stale(self, token: str) -> bool:
         match = _TOKEN.fullmatch(token)
@@ -108,11 +108,12 @@ class Claims:
         return match is not None and self._client.time() - int(match[1]) > STALE_SECONDS
 
     def _give_up(self, claim: Claim, name: str) -> None:
-        """Best effort: one that stays becomes stale."""
-        until = time.monotonic() + _GIVE_UP_SECONDS
-        with contextlib.suppress(MaybeDone, Unreachable):
-            need = f"delete on {self._folder}*"
-            self._client.call("DELETE", claim.path, need=need, until=until, key=name, repeatable=True)
+        """What the claim was for is done, or not, whatever comes of this; the next change removes what stays."""
+        self._left.add(claim.path)
+        with contextlib.suppress(Unreachable):
+            self._remove(claim.path, name, time.monotonic() + _GIVE_UP_SECONDS)
 
-
-_GIVE_UP_SECONDS = 2.0
+    def _remove(self, path: str, name: str, until: float) -> None:
+        need = f"delete on {self._folder}*"
+        self._client.call("DELETE", path, need=need, until=until, key=name, repeatable=True)
+        self._left.discard(path)
