@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from openkes.keystore import KeyNotFound, KeyStore, Status, Unreachable, token_expires_in
+from openkes.keystore.bounded import MOST_CALLS, MOST_LOST
 from openkes.keystore.measured import MeasuredStore
 from openkes.keystore.memory import MemoryStore
-from openkes.keystore.watched import MOST_CALLS, MOST_LOST, MOST_PROBES, Timing, WatchedStore
+from openkes.keystore.watched import MOST_PROBES, Timing, WatchedStore
 from tests.keystore.conformance import Conformance
 from tests.keystore.faulty import AWAY, FaultyStore, running, wait_for
 
@@ -204,7 +205,7 @@ def test_calls_that_never_end_do_not_pile_up(store: FaultyStore) -> None:
         assert "has not answered a call" in str(outcome(lambda: watched.get("key")))
     assert outcome(lambda: watched.get("key")) == f"{MOST_LOST} calls to the key store have never ended"
     store.answer()
-    wait_for(lambda: watched._running == 0)
+    wait_for(lambda: watched._calls._running == 0)
     assert "never ended" not in str(outcome(lambda: watched.get("key")))
 
 
@@ -215,7 +216,7 @@ def test_calls_in_plenty_wait_for_each_other(store: FaultyStore) -> None:
     with running(*[lambda: outcome(lambda: watched.get("key"))] * MOST_CALLS):
         wait_for(lambda: store.hanging == MOST_CALLS)
         with running(lambda: found.append(outcome(lambda: watched.list("", 10).names))):
-            wait_for(lambda: len(watched._room._waiters) == 1)  # type: ignore[attr-defined]
+            wait_for(lambda: len(watched._calls._room._waiters) == 1)  # type: ignore[attr-defined]
             store.answer()
     assert found == [["key"]]
 
@@ -227,7 +228,7 @@ def test_who_waits_for_others_hears_that_the_store_is_away(store: FaultyStore) -
     with running(*[lambda: outcome(lambda: watched.get("key"))] * MOST_CALLS):
         wait_for(lambda: store.hanging == MOST_CALLS)
         with running(lambda: found.append(outcome(lambda: watched.list("", 10).names))):
-            wait_for(lambda: len(watched._room._waiters) == 1)  # type: ignore[attr-defined]
+            wait_for(lambda: len(watched._calls._room._waiters) == 1)  # type: ignore[attr-defined]
             with watched._state:
                 watched._gone("it is")
     assert found == ["the key store is away: it is"]

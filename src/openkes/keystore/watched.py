@@ -1,8 +1,7 @@
 """A key store around another one that knows whether that one answers, and lets nobody wait for one that does not.
 
-Owns: `away` or not, found out by asking for the status; the end of calls that hang; one status call at a time for all
-who ask. While the store is away every call fails at once, and the store is asked every few seconds until it answers.
-A call that was given up may still be carried out: its caller was told that nobody knows.
+Owns: `away` or not, found out by asking for the status, one status call at a time for all who ask. While the store is
+away every call fails at once, and the store is asked every few seconds until it answers.
 Must not know keys or caches; they are told by `listen`.
 """
 
@@ -13,13 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
 
 from openkes.keystore import KeyStore, Page, Status, Unreachable, token_expires_in
+from openkes.keystore.bounded import Call, Calls
 from openkes.keystore.workers import Workers
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +34,6 @@ class Timing:
 #: Status calls under way at once. One that hangs in a dead connection must not keep another from finding the way back;
 #: at one in 2 s these cover 16 s, the longest that a store may take to give up by itself.
 MOST_PROBES = 8
-#: Calls under way at once. Three quarters of the threads that answer requests: the others are left for what needs no
-#: store.
-MOST_CALLS = 12
-#: Calls that were given up and have not ended: each holds a thread. A store ends its calls by itself; a dead disk does
-#: not.
-MOST_LOST = 64
-
-
-class _Call(Generic[_T]):
-    """A call on its way: an outcome, set once."""
-
-    __slots__ = ("begun", "done", "error", "result")
-
-    def __init__(self, begun: float) -> None:
-        self.begun = begun
-        self.done = threading.Event()
-        self.result: _T | None = None
-        self.error: BaseException | None = None
-
-    def outcome(self) -> _T:
-        if self.error is not None:
-            raise self.error
-        return self.result  # type: ignore[return-value]
 
 
 class WatchedStore:
@@ -66,14 +41,11 @@ class WatchedStore:
 
     def __init__(self, store: KeyStore, timing: Timing | None = None) -> None:
         self._store = store
-        self._timing = timing or Timing()
+        self._timing = timing = timing or Timing()
         self._workers = Workers("keystore")
-        lock = threading.RLock()
-        self._state = threading.Condition(lock)
-        self._room = threading.Condition(lock)
-        self._calls: set[_Call[Any]] = set()
-        self._running = 0  # those that were given up included
-        self._probe: _Call[Status] | None = None  # the last one begun
+        self._calls = Calls(self._workers, timing.patience, timing.limit, self._suspect)
+        self._state = threading.Condition()
+        self._probe: Call[Status] | None = None  # the last one begun
         self._probing = 0
         self._failing_since: float | None = None  # of status calls
         self._away = ""  # why
@@ -96,28 +68,31 @@ class WatchedStore:
         self._thread.start()
 
     def create(self, name: str, value: bytes) -> None:
-        self._call(lambda: self._store.create(name, value))
+        self._calls.run(lambda: self._store.create(name, value))
 
     def get(self, name: str) -> bytes:
-        return self._call(lambda: self._store.get(name))
+        return self._calls.run(lambda: self._store.get(name))
 
     def replace(self, name: str, old: bytes, new: bytes) -> None:
-        self._call(lambda: self._store.replace(name, old, new))
+        self._calls.run(lambda: self._store.replace(name, old, new))
 
     def delete(self, name: str) -> None:
-        self._call(lambda: self._store.delete(name))
+        self._calls.run(lambda: self._store.delete(name))
 
     def list(self, prefix: str, limit: int, start: str = "") -> Page:
-        return self._call(lambda: self._store.list(prefix, limit, start))
+        return self._calls.run(lambda: self._store.list(prefix, limit, start))
 
     def status(self) -> Status:
         """Of a call made now, or on its way already."""
         with self._state:
-            self._check()
+            self._calls.check()
             probe = self._probe
             if probe is None or probe.done.is_set():
                 probe = self._begin_probe()
-        return self._answered(probe)
+        self._wait(probe)
+        if not probe.done.is_set():
+            raise Unreachable(f"the key store has not answered for {self._timing.patience:g} s")
+        return probe.outcome()
 
     def token_expires_in(self) -> float | None:
         return token_expires_in(self._store)
@@ -125,7 +100,7 @@ class WatchedStore:
     def close(self) -> None:
         with self._state:
             self._closed = True
-            self._abandon(Unreachable("the key store is closed"))
+            self._calls.refuse("the key store is closed")
             self._state.notify_all()
         closed = threading.Event()
 
@@ -138,67 +113,6 @@ class WatchedStore:
         self._workers.start(close)
         closed.wait(self._timing.patience)
         self._workers.close()
-
-    # Calls
-
-    def _call(self, work: Callable[[], _T]) -> _T:
-        with self._state:
-            self._check()
-            self._wait_for_room()
-            call: _Call[_T] = _Call(time.monotonic())
-            self._calls.add(call)
-            self._running += 1
-        self._workers.start(lambda: self._run(call, work))
-        if not call.done.wait(self._timing.patience):
-            self._suspect()
-            if not call.done.wait(self._timing.limit - self._timing.patience):
-                text = f"the key store has not answered a call for {self._timing.limit:g} s"
-                with self._state:
-                    self._finish(call, error=Unreachable(text))
-        return call.outcome()
-
-    def _run(self, call: _Call[_T], work: Callable[[], _T]) -> None:
-        result: _T | None = None
-        error: BaseException | None = None
-        try:
-            result = work()
-        except BaseException as failure:
-            error = failure
-        with self._state:
-            self._running -= 1
-            self._finish(call, result, error)
-        if isinstance(error, Unreachable):
-            self._suspect()
-
-    def _finish(self, call: _Call[_T], result: _T | None = None, error: BaseException | None = None) -> None:
-        """The first outcome counts: what comes of a call that was given up is dropped."""
-        self._calls.discard(call)
-        self._room.notify()
-        if not call.done.is_set():
-            call.result, call.error = result, error
-            call.done.set()
-
-    def _check(self) -> None:
-        if self._closed:
-            raise Unreachable("the key store is closed")
-        if self._away:
-            raise Unreachable(f"the key store is away: {self._away}")
-
-    def _wait_for_room(self) -> None:
-        """Not where calls hang: then room is what there will not be."""
-        lost = self._running - len(self._calls)
-        if lost >= MOST_LOST:
-            raise Unreachable(f"{lost} calls to the key store have never ended")
-        patience = self._timing.patience
-        end = time.monotonic() + patience
-        while len(self._calls) >= MOST_CALLS:
-            now = time.monotonic()
-            if now >= end or any(now - call.begun > patience for call in self._calls):
-                raise Unreachable(f"the key store is slow: {len(self._calls)} calls wait for it")
-            self._room.wait(end - now)
-            self._check()
-
-    # Watching
 
     def _suspect(self) -> None:
         """Something failed: ask for the status soon."""
@@ -227,33 +141,32 @@ class WatchedStore:
                     rest = begun + timing.heartbeat - time.monotonic()
                     self._state.wait_for(lambda: self._closed or self._suspected, rest)
 
-    def _begin_probe(self) -> _Call[Status]:
-        probe = self._probe = _Call[Status](time.monotonic())
+    def _begin_probe(self) -> Call[Status]:
+        probe = self._probe = Call[Status]()
         self._probing += 1
         self._workers.start(lambda: self._run_probe(probe))
         return probe
 
-    def _run_probe(self, probe: _Call[Status]) -> None:
-        try:
-            result = self._store.status()
-        except Unreachable as error:
-            self._end_probe(probe, error=error)
-        except Exception:  # a defect of the back end must not end the watch
-            _log.exception("the key store's status call failed in a way that is not foreseen")
-            self._end_probe(probe, error=Unreachable("its status call fails; the server's log has a traceback"))
-        else:
-            self._end_probe(probe, result)
-
-    def _end_probe(self, probe: _Call[Status], result: Status | None = None, error: Unreachable | None = None) -> None:
+    def _run_probe(self, probe: Call[Status]) -> None:
+        probe.run(self._ask)
         with self._state:
             self._probing -= 1
-            self._finish(probe, result, error)
-            if error is None:
+            if probe.error is None:
                 self._back()
             elif probe is self._probe:  # an older one was given up: it says nothing of now
-                self._failed(str(error))
+                self._failed(str(probe.error))
 
-    def _wait(self, probe: _Call[Status]) -> None:
+    def _ask(self) -> Status:
+        """Unreachable, and nothing else: a defect of a back end must not end the watch."""
+        try:
+            return self._store.status()
+        except Unreachable:
+            raise
+        except Exception:
+            _log.exception("the key store's status call failed in a way that is not foreseen")
+            raise Unreachable("its status call fails; the server's log has a traceback") from None
+
+    def _wait(self, probe: Call[Status]) -> None:
         """Until it is done, or has taken too long: then the store is away."""
         timing = self._timing
         if probe.done.wait(probe.begun + timing.patience - time.monotonic()):
@@ -261,12 +174,6 @@ class WatchedStore:
         with self._state:
             if not probe.done.is_set() and probe is self._probe:
                 self._gone(f"it has not answered for {timing.patience:g} s")
-
-    def _answered(self, probe: _Call[Status]) -> Status:
-        self._wait(probe)
-        if not probe.done.is_set():
-            raise Unreachable(f"the key store has not answered for {self._timing.patience:g} s")
-        return probe.outcome()
 
     def _failed(self, why: str) -> None:
         """Away from the second failure on, unless that came at once: whoever asks may ask twice a millisecond."""
@@ -283,7 +190,7 @@ class WatchedStore:
             return
         self._away, self._away_since = why, time.monotonic()
         _log.error("the key store is away: %s; it is asked again every %g s", why, self._timing.interval)
-        self._abandon(Unreachable(f"the key store is away: {why}"))
+        self._calls.refuse(f"the key store is away: {why}")
         self._tell(away=True)
         self._suspected = True  # from now on the watch asks, whoever found out
         self._state.notify_all()
@@ -293,14 +200,9 @@ class WatchedStore:
         if not self._away or self._closed:
             return
         self._away = ""
+        self._calls.admit()
         _log.warning("the key store is back after %.0f s", time.monotonic() - self._away_since)
         self._tell(away=False)
-
-    def _abandon(self, error: Unreachable) -> None:
-        """Whoever waits gets an answer now."""
-        for call in list(self._calls):
-            self._finish(call, error=error)
-        self._room.notify_all()
 
     def _tell(self, *, away: bool) -> None:
         for listener in self._listeners:
