@@ -1,10 +1,11 @@
 """Where a call spends its time in Python: both doors in this process, no network, no TLS.
 
-    python -m tests.bench.inprocess [--seconds 0.3] [--json]
+    python -m tests.bench.inprocess [--seconds 0.3] [--only hot] [--json]
 
 CPU time of the whole process (the thread that writes audit lines included), the least of many short runs: a loaded
-machine makes it slower to finish, hardly another figure. The parts are measured one by one, so their sum is a little
-more than a whole call. `--door hot`, `--door flask`, `--parts` choose; never run as a test of time.
+machine makes it slower to finish, and the figures a tenth higher. The parts are measured one by one. `--only turns`
+is different: how long calls wait for the interpreter beside a busy Flask door, by the clock. For that the machine has
+to be quiet, or the program to come first (`chrt -r 5 python -m …`, as root).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import gc
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import threading
@@ -207,18 +209,116 @@ def _record(peer: Peer, path: str, when: int) -> Record:
     return Record(when, "0123456789abcdef", origin(peer.address), about, 200, 0.0001)
 
 
+#: Another process that makes calls, each a moment after the last answer, as a client one round trip away.
+PINGER = """
+import os, sys, time
+call, answer = map(int, sys.argv[1:])
+for line in sys.stdin:
+    took = []
+    for _ in range(int(line)):
+        time.sleep(0.0002)
+        begin = time.perf_counter()
+        os.write(call, b"x")
+        os.read(answer, 1)
+        took.append(time.perf_counter() - begin)
+    took.sort()
+    print(took[len(took) // 2] * 1e6, took[len(took) * 99 // 100] * 1e6, flush=True)
+"""
+TURNS = (0.005, 0.0005, 0.0001, 0.00005, 0.00002)
+
+
+class Pinger:
+    """Calls that come one at a time to a thread of this process."""
+
+    def __init__(self, call: Call) -> None:
+        from_pinger, to_pinger = os.pipe(), os.pipe()
+        passed = (from_pinger[1], to_pinger[0])
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PINGER, *map(str, passed)],
+            pass_fds=passed,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        os.close(from_pinger[1])
+        os.close(to_pinger[0])
+
+        def serve() -> None:
+            while os.read(from_pinger[0], 1):
+                call()
+                os.write(to_pinger[1], b"x")
+
+        threading.Thread(target=serve, daemon=True).start()
+
+    def measure(self, number: int) -> tuple[float, float]:
+        """Median and 99th percentile in µs."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{number}\n")
+        self._process.stdin.flush()
+        median, high = self._process.stdout.readline().split()
+        return float(median), float(high)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def turns(bench: Bench, seconds: float) -> dict[str, float]:
+    """How long calls take beside a thread that lists 10,000 keys, or scrapes metrics, without a pause."""
+    value = bench.doors.store.get(KEY)
+    for number in range(10_000):
+        bench.doors.store.create(f"many-{number:05d}", value)
+    busy = {"list": bench.flask_call("GET", "/v1/key/list/"), "scrapes": bench.flask_call("GET", "/v1/metrics")}
+    number = int(seconds * 1_000)
+    rows = {}
+    before = sys.getswitchinterval()
+    gc.freeze()
+    pinger = Pinger(bench.hot_call("generate"))
+    with bench.audit("best-effort"):
+        rows["alone, median"], rows["alone, 99th"] = pinger.measure(number)
+        for name, call in busy.items():
+            for turn in TURNS:
+                sys.setswitchinterval(turn)
+                with _repeated(call):
+                    median, high = pinger.measure(number)
+                rows[f"{name}, {turn * 1e3:g} ms, median"], rows[f"{name}, {turn * 1e3:g} ms, 99th"] = median, high
+    sys.setswitchinterval(before)
+    pinger.close()
+    return rows
+
+
+@contextmanager
+def _repeated(call: Call) -> Iterator[None]:
+    """A thread that calls all the time."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            call()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def machine() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("cryptography", "msgspec", "Flask"))
     return f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}, {packages}"
 
 
 MEASURES = {"hot": doors, "parts": parts, "flask": flask}
+#: Not measured unless asked for.
+MORE = {"turns": turns}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.inprocess", description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.3, help="for each row [default: 0.3]")
-    parser.add_argument("--only", choices=MEASURES, action="append", help="repeat for several [default: all]")
+    parser.add_argument("--only", choices=MEASURES | MORE, action="append", help="repeat for several [default: all]")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     gc.freeze()
@@ -226,13 +326,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         for name in arguments.only or MEASURES:
-            found[name] = MEASURES[name](bench, arguments.seconds)
+            found[name] = (MEASURES | MORE)[name](bench, arguments.seconds)
     if arguments.json:
         json.dump({"machine": machine(), "microseconds": found}, sys.stdout, indent=1)
         return 0
     print(machine())
     for name, rows in found.items():
-        print(f"\n{name:36} µs of CPU")
+        print(f"\n{name:36} {'µs' if name in MORE else 'µs of CPU'}")
         for label, value in rows.items():
             print(f"{label:36} {value:9.2f}")
     return 0

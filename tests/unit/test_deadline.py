@@ -53,3 +53,53 @@ def test_a_call_that_is_over_makes_room(monkeypatch: pytest.MonkeyPatch) -> None
     deadline = Deadline()
     for i in range(5):
         assert deadline.run(lambda i=i: i, 10) == i
+
+
+def test_a_thread_is_used_again() -> None:
+    deadline = Deadline()
+    threads = {deadline.run(threading.get_ident, 10) for _ in range(20)}
+    assert len(threads) == 1
+
+
+def test_a_thread_without_work_ends_and_another_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "IDLE", 0.0)
+    deadline = Deadline()
+    for i in range(200):  # some of them come at the moment in which the thread leaves
+        assert deadline.run(lambda i=i: i, 60) == i
+    thread = deadline.run(threading.current_thread, 60)
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_a_late_call_does_not_end_its_thread() -> None:
+    deadline = Deadline()
+    gate, over = threading.Event(), threading.Event()
+
+    def late() -> None:
+        gate.wait()
+        over.set()
+        raise KeyError("nobody hears it")
+
+    with pytest.raises(APIError, match="timed out"):
+        deadline.run(late, 0.01)
+    gate.set()
+    assert over.wait(60)
+    assert [deadline.run(lambda i=i: i, 60) for i in range(5)] == list(range(5))
+
+
+def test_calls_from_many_threads_get_their_own_results() -> None:
+    deadline = Deadline()
+    wrong: list[object] = []
+
+    def call(number: int) -> None:
+        for i in range(200):
+            found = deadline.run(lambda i=i: (number, i), 60)
+            if found != (number, i):
+                wrong.append((number, i, found))
+
+    callers = [threading.Thread(target=call, args=(number,)) for number in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert wrong == []
