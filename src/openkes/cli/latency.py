@@ -10,8 +10,8 @@ import gc
 import sys
 
 #: Seconds that a thread which computes (a long list, a scrape) may keep the interpreter when a call wants it. Python's
-#: own 5 ms are fifty whole calls. Measured: a call beside a long list waits 5.2 ms with 5 ms, 0.6 with 0.5, 0.12 with
-#: this; the list takes a tenth longer while calls come (docs/adr/0006).
+#: own 5 ms are fifty whole calls. Measured: a call beside long lists takes 5.1 ms with 5 ms, 0.6 with 0.5, 0.17 with
+#: this (docs/adr/0006).
 TURN = 0.00005
 _PR_SET_TIMERSLACK = 29
 _SLACK = 1_000  # nanoseconds; the kernel's default of 50 µs would double each turn
