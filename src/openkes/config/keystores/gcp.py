@@ -74,7 +74,7 @@ def settings(node: Node) -> GCPSettings:
     return GCPSettings(
         project_id=_project(keys["project_id"]),
         endpoint=values.url(keys["endpoint"], scheme="https") if "endpoint" in keys else "",
-        scopes=tuple(values.text(item) for item in keys["scopes"].one_or_more()) if "scopes" in keys else (),
+        scopes=tuple(filter(None, (item.text() for item in keys["scopes"].one_or_more()))) if "scopes" in keys else (),
         credentials=Credentials(**found) if found else None,
     )
 
