@@ -188,21 +188,21 @@ class WatchedStore:
     def _gone(self, why: str) -> None:
         if self._away or self._closed:
             return
-        self._away, self._away_since = why, time.monotonic()
-        _log.error("the key store is away: %s; it is asked again every %g s", why, self._timing.interval)
         self._calls.refuse(f"the key store is away: {why}")
         self._tell(away=True)
+        self._away, self._away_since = why, time.monotonic()
         self._suspected = True  # from now on the watch asks, whoever found out
         self._state.notify_all()
+        _log.error("the key store is away: %s; it is asked again every %g s", why, self._timing.interval)
 
     def _back(self) -> None:
         self._failing_since = None
         if not self._away or self._closed:
             return
-        self._away = ""
         self._calls.admit()
-        _log.warning("the key store is back after %.0f s", time.monotonic() - self._away_since)
         self._tell(away=False)
+        self._away = ""
+        _log.warning("the key store is back after %.0f s", time.monotonic() - self._away_since)
 
     def _tell(self, *, away: bool) -> None:
         for listener in self._listeners:
