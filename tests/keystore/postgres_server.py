@@ -87,10 +87,19 @@ class Server:
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: connections are ended; SIGQUIT: as in a crash."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            # It can miss a connection that comes at this very moment, and waits a minute for it.
+            self.destroy()
+
+    def destroy(self) -> None:
+        """Whatever state it is in."""
         if self.process is not None and self.process.poll() is None:
-            self.signal_all(signal.SIGCONT)
-            self.process.send_signal(how)
-            self.process.wait(60)
+            self.signal_all(signal.SIGKILL)
+            self.process.wait()
 
     def signal_all(self, number: signal.Signals) -> None:
         """To the server and to every process of its connections."""
@@ -167,7 +176,7 @@ def serving(settings: dict[str, str] | None = None, before: Callable[[Server], N
         try:
             yield server
         finally:
-            server.stop(signal.SIGQUIT)
+            server.destroy()
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def pair() -> Iterator[Pair]:
         try:
             yield Pair(primary, standby)
         finally:
-            standby.stop(signal.SIGQUIT)
+            standby.destroy()
 
 
 @pytest.fixture
