@@ -133,6 +133,26 @@ def test_after_its_period_a_deleted_name_is_free(life: Lifecycle, clock: Clock, 
     assert life.pending() == {}
 
 
+def test_a_name_that_another_server_frees_meanwhile_is_made(
+    life: Lifecycle, store: MemoryStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life.create("key", KEY)
+    life.delete("key")
+    clock.pass_(HOUR)
+    replace = store.replace
+
+    def purge_first(name: str, old: bytes, new: bytes) -> None:
+        monkeypatch.setattr(store, "replace", replace)
+        other = Lifecycle(KeyCache(store), HOUR, clock)
+        other.scan()
+        assert other.purge() == ["key"]
+        replace(name, old, new)
+
+    monkeypatch.setattr(store, "replace", purge_first)
+    life.create("key", OTHER)
+    assert entry.decode(store.get("key"), "key") == OTHER
+
+
 def test_undelete_brings_the_same_key_back(life: Lifecycle, cache: KeyCache, clock: Clock) -> None:
     life.create("key", KEY)
     life.delete("key")

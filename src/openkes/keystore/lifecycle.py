@@ -55,7 +55,10 @@ class Lifecycle:
                 old = self._over(name)
                 if old is None:
                     raise
-                self._store.replace(name, old, value)
+                try:
+                    self._store.replace(name, old, value)
+                except KeyNotFound:  # another server has just removed it for good
+                    self._store.create(name, value)
             self._serve(name, key)
 
     def rotate(self, name: str, raw: bytes, identity: str) -> Key:
