@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 
 from openkes.keystore import KeyExists, KeyNotFound, KeyStore, Unreachable, attempts
 from openkes.keystore import aws as aws_store
-from openkes.keystore.aws import PROPOSED, AWSStore, client
+from openkes.keystore.aws import AWSStore, client
 from openkes.keystore.aws.client import Keys
+from openkes.keystore.aws.label import PROPOSED
 from openkes.keystore.probe import probe
 from tests.keystore.aws_server import ACCESS, REGION, SECRET, Fault, SecretsManager, serving
 from tests.keystore.conformance import Conformance, run_all
@@ -348,6 +349,15 @@ def test_the_permission_that_is_missing_is_named(aws: SecretsManager, store: AWS
     assert store.get("key") == b"value"
 
 
+def test_the_permission_to_look_whether_a_change_was_made_is_named(aws: SecretsManager, store: AWSStore) -> None:
+    store.create("key", b"value")
+    aws.policy = policy(without="DescribeSecret")
+    aws.faults = [Fault("UpdateSecretVersionStage", done=True)]
+    with pytest.raises(Unreachable, match="permission refused: the IAM policy needs secretsmanager:DescribeSecret"):
+        store.replace("key", b"value", b"new")
+    assert store.get("key") == b"new"
+
+
 def test_a_missing_permission_on_the_kms_key_is_named(aws: SecretsManager, store: AWSStore) -> None:
     aws.faults = [Fault("GetSecretValue", 400, "AccessDeniedException", "Access to KMS is not allowed")]
     with pytest.raises(Unreachable, match="needs kms:Decrypt and kms:GenerateDataKey"):
@@ -421,10 +431,10 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_service_that_is_silent_is_given_up(aws: SecretsManager, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "READ_SECONDS", 0.2)
-    monkeypatch.setattr(attempts, "LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr(client, "READ_SECONDS", 1.5)
     with lossy(("127.0.0.1", aws.port)) as proxy:
         store = opened(f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setattr(attempts, "LIMIT_SECONDS", 0.5)
         proxy.silent = True
         with pytest.raises(Unreachable, match="no answer"):
             store.get("key")

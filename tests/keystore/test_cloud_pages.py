@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,14 +16,16 @@ from tests.keystore.fakes.azure import Login, Tokens, Vault
 from tests.keystore.fakes.cloud import up
 from tests.keystore.fakes.gcp import GCP, KEY_ID, new_key, pem
 from tests.keystore.pages import configuration
+from tests.servers import make_identity
 from tests.servers import running as server_running
 
 Names = Callable[[], list[str]]
+NARROW = {"Effect": "Allow", "Action": ["secretsmanager:Get*", "secretsmanager:List*"], "Resource": "*"}
 
 
 class Corner:
     """Of a cloud: the page's section `keystore` with this test's files in it. `held`: the names of all secrets there.
-    `names`: such as it can hold."""
+    `names`: such as it can hold. `narrow`: take away the permission to create; what it is called."""
 
     def __init__(
         self, folder: Path, page: str, held: Names, names: tuple[str, ...] = ("a", "my-master-key", "z_9")
@@ -33,6 +36,7 @@ class Corner:
         self.environment: dict[str, str] = {}
         self.held = held
         self.names = names
+        self.narrow: Callable[[], str]
 
     def secret(self, setting: str, text: str) -> None:
         """In a file of this test, as the page has it in one."""
@@ -48,6 +52,12 @@ def aws(folder: Path) -> Iterator[Corner]:
     with aws_server.serving() as server:
         corner = Corner(folder, "aws", lambda: sorted(server.backend.secrets))
         corner.section["endpoint"] = server.url
+
+        def narrow() -> str:
+            server.policy = json.dumps({"Version": "2012-10-17", "Statement": [NARROW]})
+            return "secretsmanager:CreateSecret"
+
+        corner.narrow = narrow
         corner.secret("accesskey", aws_server.ACCESS + "\n")
         corner.secret("secretkey", aws_server.SECRET + "\n")
         yield corner
@@ -61,6 +71,12 @@ def gcp(folder: Path) -> Iterator[Corner]:
         corner = Corner(folder, "gcp", lambda: sorted(service.secrets))
         corner.environment = cloud.environment
         corner.secret("private_key", pem(service.keys[KEY_ID]))
+
+        def narrow() -> str:
+            service.permissions -= {"secretmanager.secrets.create"}
+            return "secretmanager.secrets.create"
+
+        corner.narrow = narrow
         yield corner
 
 
@@ -72,6 +88,12 @@ def azure(folder: Path) -> Iterator[Corner]:
         corner = Corner(folder, "azure", lambda: sorted(vault.secrets), ("a", "my-master-key", "z-9"))
         corner.environment = cloud.environment
         corner.secret("client_secret", AZURE_SECRET + "\n")
+
+        def narrow() -> str:
+            vault.actions -= {"setSecret/action"}
+            return "Microsoft.KeyVault/vaults/secrets/setSecret/action"
+
+        corner.narrow = narrow
         yield corner
 
 
@@ -90,6 +112,21 @@ def test_a_server_starts_with_the_configuration_of_the_page(tmp_path: Path, corn
         checked = moving.kes("server", "check", str(tmp_path / "config.yml"), environment=corner.environment)
         assert "create, read, list and delete work" in checked.stdout + checked.stderr
     assert corner.held() == ["my-key"]
+
+
+def test_a_check_names_the_permission_that_is_missing(tmp_path: Path, corner: Corner) -> None:
+    make_identity(tmp_path, "server")
+    config = {
+        "version": "v1",
+        "admin": {"identity": "disabled"},
+        "tls": {"key": str(tmp_path / "server.key"), "cert": str(tmp_path / "server.cert")},
+        "keystore": corner.keystore,
+    }
+    (tmp_path / "config.yml").write_text(json.dumps(config))
+    wanted = f"cannot create entries: .*permission refused.*{corner.narrow()}"
+    with pytest.raises(AssertionError, match=wanted):
+        moving.kes("server", "check", str(tmp_path / "config.yml"), environment=corner.environment)
+    assert corner.held() == []
 
 
 def test_keys_move_in_and_out_byte_for_byte(tmp_path: Path, corner: Corner) -> None:

@@ -66,7 +66,7 @@ def store(gcp: GCP) -> Iterator[GCPStore]:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives up early."""
     monkeypatch.setattr(attempts, "LIMIT_SECONDS", 0.5)
-    monkeypatch.setattr(client, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(client, "REQUEST_SECONDS", 1.5)
 
 
 class TestGCPStore(Conformance):

@@ -20,12 +20,11 @@ from openkes import names
 from openkes.keystore import KeyExists, KeyNotFound, Page, Status, Unreachable
 from openkes.keystore.attempts import Attempts, Passing
 from openkes.keystore.aws.client import Client, Keys
+from openkes.keystore.aws.content import read, written
 from openkes.keystore.aws.failures import Absent, Refused, Taken, WrongState
+from openkes.keystore.aws.label import CURRENT, PROPOSED, Label
 from openkes.keystore.paging import page_of
 
-CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
-PROPOSED = "openkes-proposed"  # the label of a version that is to become the current one
-MAX_BYTES = 65_536  # of a value; a quota of the service
 LIST_SECONDS = 11.0  # a page has 100 names, so that a long list takes many requests
 #: How long a secret that was deleted for good may still look like one that waits for its deletion.
 GOING_SECONDS = 3.0
@@ -53,6 +52,7 @@ class AWSStore:
         answers, or the login or its permission is no good."""
         self._kms_key = kms_key
         self._client = Client(region, endpoint, keys)
+        self._label = Label(self._client)
         try:
             self.status()
         except Unreachable:
@@ -62,7 +62,7 @@ class AWSStore:
     def create(self, name: str, value: bytes) -> None:
         _check(name)
         attempts, version, maybe_done = self._attempts(), str(uuid.uuid4()), False
-        wanted: dict[str, Any] = {"Name": name, "ClientRequestToken": version, **_content(value)}
+        wanted: dict[str, Any] = {"Name": name, "ClientRequestToken": version, **written(value)}
         if self._kms_key:
             wanted["KmsKeyId"] = self._kms_key
         while True:
@@ -96,8 +96,8 @@ class AWSStore:
         version = str(uuid.uuid4())
         proposed = {"SecretId": found.secret, "ClientRequestToken": version, "VersionStages": [PROPOSED]}
         try:
-            attempts.repeat(lambda: self._client.call("put_secret_value", **proposed, **_content(new)))
-            won = self._make_current(found, version, attempts)
+            attempts.repeat(lambda: self._client.call("put_secret_value", **proposed, **written(new)))
+            won = self._label.move(found.secret, found.id, version, attempts)
         except Absent:
             raise KeyNotFound(name) from None
         except WrongState:
@@ -105,7 +105,7 @@ class AWSStore:
         except (Taken, Refused) as error:
             raise Unreachable(str(error)) from None
         if attempts.left:
-            self._unlabel(found.secret, version)
+            self._label.tidy(found.secret, version)
         if not won:
             raise KeyExists(name)
 
@@ -170,7 +170,7 @@ class AWSStore:
         while True:
             try:
                 answer = self._ask(attempts, "get_secret_value", SecretId=name, VersionStage=CURRENT)
-                return _Version(answer["ARN"], answer["VersionId"], _value(answer))
+                return _Version(answer["ARN"], answer["VersionId"], read(answer))
             except Absent:
                 raise KeyNotFound(name) from None
             except WrongState:
@@ -185,65 +185,10 @@ class AWSStore:
             return False
         return True
 
-    def _make_current(self, old: _Version, version: str, attempts: Attempts) -> bool:
-        """False: another one has become the current one. Absent, WrongState, Unreachable."""
-        maybe_done = False
-        moved = {"VersionStage": CURRENT, "MoveToVersionId": version, "RemoveFromVersionId": old.id}
-        while True:
-            try:
-                self._client.call("update_secret_version_stage", SecretId=old.secret, **moved)
-            except Refused:
-                if not maybe_done:
-                    return False
-            except Passing as error:
-                maybe_done |= error.maybe_done
-                failed: Unreachable = error
-            else:
-                return True
-            if maybe_done and self._is_or_was_current(old.secret, version, attempts):
-                return True
-            if not attempts.pause():
-                raise self._unknown() if maybe_done else failed
-
-    def _is_or_was_current(self, secret: str, version: str, attempts: Attempts) -> bool:
-        """Was: somebody went on from there."""
-        labels = self._ask(attempts, "describe_secret", SecretId=secret).get("VersionIdsToStages", {})
-        return bool({CURRENT, PREVIOUS} & set(labels.get(version, ())))
-
-    def _unknown(self) -> Unreachable:
-        return Unreachable(
-            f"AWS Secrets Manager {self._client}: nobody knows whether the change took effect; look at the key, then"
-            " try again"
-        )
-
-    def _unlabel(self, secret: str, version: str) -> None:
-        """Tidies up: the label means nothing to a reader, so that a failure does no harm."""
-        wanted = {"SecretId": secret, "VersionStage": PROPOSED, "RemoveFromVersionId": version}
-        with contextlib.suppress(Unreachable, Absent, WrongState, Refused):
-            self._client.call("update_secret_version_stage", **wanted)
-
 
 def _check(name: str) -> None:
     if not names.is_valid(name):
         raise KeyNotFound(name)
-
-
-def _content(value: bytes) -> dict[str, Any]:
-    """As upstream writes it; bytes that are no text can only be kept as bytes. Unreachable."""
-    if len(value) > MAX_BYTES:
-        raise Unreachable(
-            f"the entry has {len(value)} bytes and AWS Secrets Manager takes {MAX_BYTES}: it has too many versions;"
-            " make a new key"
-        )
-    try:
-        return {"SecretString": value.decode()}
-    except UnicodeDecodeError:
-        return {"SecretBinary": value}
-
-
-def _value(answer: dict[str, Any]) -> bytes:
-    text = answer.get("SecretString")
-    return bytes(answer["SecretBinary"]) if text is None else str(text).encode()
 
 
 def _deleted(name: str) -> str:

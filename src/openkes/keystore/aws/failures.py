@@ -33,8 +33,8 @@ _SECTION = "keystore.aws.secretsmanager"
 _ANSWERS = {
     "ResourceNotFoundException": Absent,
     "ResourceExistsException": Taken,
-    "InvalidParameterException": Refused,
 }
+_STATE = {"InvalidRequestException", "InvalidParameterException"}
 _LOGIN = {
     "UnrecognizedClientException": "the access key is not known to AWS",
     "InvalidClientTokenId": "the access key is not known to AWS",
@@ -67,7 +67,7 @@ def said(error: ClientError, where: str) -> Exception:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in _ANSWERS:
         return _ANSWERS[code](code)
-    if code == "InvalidRequestException" and "delet" in _message(error):
+    if code in _STATE and "delet" in _message(error):
         return WrongState(code)
     if code in _DENIED:
         return Unreachable(f"{where}: {_denied(error)}")

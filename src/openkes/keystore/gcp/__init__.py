@@ -9,7 +9,6 @@ by `delete`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Callable
 
@@ -20,6 +19,7 @@ from openkes.keystore.gcp import chain
 from openkes.keystore.gcp.chain import FIRST, Current
 from openkes.keystore.gcp.client import Account, Client
 from openkes.keystore.gcp.failures import Absent, Changed, Taken
+from openkes.keystore.gcp.reader import Reader
 from openkes.keystore.paging import page_of
 
 MAX_BYTES = 65_536  # of a version; a limit of the service
@@ -39,8 +39,7 @@ class GCPStore:
     ) -> None:
         """Reads once: Unreachable when nobody answers, or the login or its permission is no good."""
         self._client = Client(project, endpoint, scopes, account)
-        # Where the current version was found: versions do not change, so that looking goes on from there.
-        self._seen: dict[str, tuple[Current, bytes]] = {}
+        self._reader = Reader(self._client)
         try:
             self.status()
         except Unreachable:
@@ -95,7 +94,7 @@ class GCPStore:
             raise KeyExists(name)
         data = chain.successor(found.number, new)
         self._check_size(data)
-        maybe_done = False
+        failed, maybe_done = self._reader.unknown(name), False
         while True:
             number = 0
             try:
@@ -106,31 +105,13 @@ class GCPStore:
                 raise Unreachable(f"{self._client}: secret {name} does not take a version ({error})") from None
             except Passing as error:
                 failed, maybe_done = error, maybe_done or error.maybe_done
-            after = self._after(name, found, number, attempts) if number or maybe_done else None
+            after = self._reader.after(name, found, number, attempts) if number or maybe_done else None
             if after is not None:
                 if after != data:
                     raise KeyExists(name)
                 return
             if not attempts.pause():
                 raise failed
-
-    def _after(self, name: str, current: Current, number: int, attempts: Attempts) -> bytes | None:
-        """What the version has that comes after `current`, at `number` at the latest if that is not 0. None: there is
-        no such version. KeyNotFound, Unreachable."""
-        at = current.last + 1
-        while True:
-            try:
-                data = self._access(name, at, attempts)
-            except Absent:
-                if at > number:
-                    return None
-                # One of a lower number than ours is on its way.
-                if not attempts.pause():
-                    raise self._unknown(name) from None
-                continue
-            if chain.comes_after(data)[0] == current.number:
-                return data
-            at += 1
 
     def delete(self, name: str) -> None:
         _check(name)
@@ -155,7 +136,7 @@ class GCPStore:
                 created, etag = self._described(name, attempts)
             except KeyNotFound:
                 break
-        self._seen.pop(name, None)
+        self._reader.forget(name)
         if not maybe_done:
             raise KeyNotFound(name)
 
@@ -192,7 +173,7 @@ class GCPStore:
     def status(self) -> Status:
         begin = time.perf_counter()
         with contextlib.suppress(Absent):
-            self._access(_NOBODY, FIRST, self._attempts())
+            self._reader.access(_NOBODY, FIRST, self._attempts())
         return Status(time.perf_counter() - begin)
 
     def close(self) -> None:
@@ -201,43 +182,10 @@ class GCPStore:
     def _attempts(self) -> Attempts:
         return Attempts(self._client.closed)
 
-    def _access(self, name: str, number: int, attempts: Attempts) -> bytes:
-        """Absent, Unreachable."""
-        try:
-            return attempts.repeat(lambda: self._client.access(name, number))
-        except Changed:
-            raise Unreachable(
-                f"{self._client}: version {number} of secret {name} is disabled or destroyed: enable it with"
-                f" `gcloud secrets versions enable {number} --secret={name}`; of what is destroyed a backup is needed"
-            ) from None
-
     def _current(self, name: str, attempts: Attempts) -> Current:
         """KeyNotFound, Unreachable."""
         _check(name)
-        found = self._known(name, attempts)
-        if found is None:
-            try:
-                found = Current(FIRST, self._access(name, FIRST, attempts), FIRST)
-            except Absent:
-                raise KeyNotFound(name) from None
-        with contextlib.suppress(Absent):
-            while True:
-                found = chain.step(found, self._access(name, found.last + 1, attempts))
-        if found.number > FIRST:
-            self._seen[name] = Current(found.number, b"", found.last), hashlib.sha256(found.value).digest()
-        return found
-
-    def _known(self, name: str, attempts: Attempts) -> Current | None:
-        """The version that was the current one when it was looked for last, unless the secret is another one now."""
-        if name not in self._seen:
-            return None
-        seen, digest = self._seen[name]
-        with contextlib.suppress(Absent):
-            _, value = chain.comes_after(self._access(name, seen.number, attempts))
-            if hashlib.sha256(value).digest() == digest:
-                return Current(seen.number, value, seen.last)
-        self._seen.pop(name, None)
-        return None
+        return self._reader.current(name, attempts)
 
     def _check_size(self, data: bytes) -> None:
         if len(data) > MAX_BYTES:
@@ -245,11 +193,6 @@ class GCPStore:
                 f"the entry has {len(data)} bytes and Google Secret Manager takes {MAX_BYTES}: it has too many"
                 " versions; make a new key"
             )
-
-    def _unknown(self, name: str) -> Unreachable:
-        return Unreachable(
-            f"{self._client}: nobody knows whether the change of {name} took effect; look at the key, then try again"
-        )
 
 
 def _check(name: str) -> None:
