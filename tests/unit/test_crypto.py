@@ -24,7 +24,6 @@ def test_hchacha20_of_the_draft() -> None:
     assert hchacha20(key, iv).hex() == expected
 
 
-@settings(deadline=None)
 @given(keys, st.binary(min_size=16, max_size=16))
 def test_the_key_of_a_message_is_an_hmac(key: bytes, iv: bytes) -> None:
     envelope = Envelope(Algorithm.AES256, key)
@@ -32,7 +31,6 @@ def test_the_key_of_a_message_is_an_hmac(key: bytes, iv: bytes) -> None:
         assert envelope.data_key(iv) == hmac.digest(key, iv, "sha256")
 
 
-@settings(deadline=None)
 @given(algorithms, keys, st.binary(max_size=100), st.binary(max_size=50), randoms)
 def test_what_is_sealed_opens(
     algorithm: Algorithm, key: bytes, plaintext: bytes, context: bytes, random: bytes
@@ -51,7 +49,7 @@ def test_no_flipped_bit_opens(algorithm: Algorithm) -> None:
             Cipher(algorithm, bytes(32)).decrypt(bytes(flipped), b"context")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(algorithms, st.one_of(st.binary(max_size=200), st.binary(max_size=200).map(lambda b: b"{" + b),
                              st.binary(max_size=200).map(lambda b: b"\x95" + b)))  # fmt: skip
 def test_anything_else_is_the_one_error(algorithm: Algorithm, data: bytes) -> None:
