@@ -12,7 +12,8 @@ from flask import Request
 
 from openkes.config.schema import Proxy
 from openkes.errors import APIError
-from openkes.server import guard, proxy
+from openkes.server import proxy
+from openkes.server.peer import facts
 from tests.front.certificates import DER, certificate, version_1
 from tests.fuzz.target import Target
 from tests.trials.der import spki_of
@@ -48,7 +49,7 @@ def check(data: bytes) -> None:
         return
     assert peer.certificate is not None and peer.identity not in (_PROXY, _OTHER)
     assert peer.identity == hashlib.sha256(spki_of(peer.certificate)).hexdigest()
-    guard._refusal(peer)
+    facts(peer)
 
 
 def _pem(der: bytes) -> bytes:
