@@ -57,13 +57,56 @@ def test_peek_never_asks_the_store(store: FaultyStore, clock: Clock) -> None:
 def test_a_key_in_use_is_fetched_again_after_any(store: FaultyStore, clock: Clock) -> None:
     cache = cache_of(store, clock, any=100, unused=30)
     cache.get("key")
-    for _ in range(5):
+    for _ in range(4):
         clock.now += 20
         cache.get("key")
     assert store.calls["get"] == 1
-    clock.now += 1
+    clock.now += 21
     cache.get("key")
     assert store.calls["get"] == 2
+
+
+def test_a_key_in_use_is_fetched_before_its_time_and_nobody_waits(store: FaultyStore, clock: Clock) -> None:
+    cache = cache_of(store, clock, any=100, unused=100)
+    cache.get("key")
+    clock.now += 91
+    assert cache.get("key") == KEY
+    wait_for(lambda: store.calls["get"] == 2)
+    clock.now += 11
+    wait_for(lambda: cache.peek("key") is not None)
+    assert store.calls["get"] == 2
+
+
+def test_a_key_deleted_elsewhere_is_gone_when_it_is_fetched_before_its_time(store: FaultyStore, clock: Clock) -> None:
+    cache = cache_of(store, clock, any=100, unused=100, offline=100)
+    cache.get("key")
+    store.delete("key")
+    clock.now += 91
+    assert cache.get("key") == KEY
+    wait_for(lambda: cache.peek("key") is None)
+
+
+def test_a_store_that_fails_before_a_keys_time_changes_nothing(store: FaultyStore, clock: Clock) -> None:
+    cache = cache_of(store, clock, any=100, unused=100)
+    cache.get("key")
+    store.away()
+    clock.now += 91
+    assert cache.get("key") == KEY
+    wait_for(lambda: store.calls["get"] == 2)
+    clock.now += 8
+    assert cache.get("key") == KEY
+    clock.now += 2
+    with pytest.raises(Unreachable):
+        cache.get("key")
+
+
+def test_while_the_store_is_away_nothing_is_fetched_before_its_time(store: FaultyStore, clock: Clock) -> None:
+    cache = cache_of(store, clock, any=100, unused=100)
+    cache.get("key")
+    cache.store_away(True)
+    clock.now += 91
+    assert cache.get("key") == KEY
+    assert store.calls["get"] == 1
 
 
 def test_an_unused_key_is_fetched_again_after_unused(store: FaultyStore, clock: Clock) -> None:

@@ -22,6 +22,8 @@ from openkes.keystore.turns import Turns
 #: Seconds. What does not open is tried again with the key as the store has it now, and the store is asked so often at
 #: most: a bound on what bad ciphertexts can cost.
 PACE = 0.02
+#: Of `any`, after which a key in use is fetched in the background: nobody waits for a slow store.
+AHEAD = 0.9
 #: Seconds from a failed fetch to the next one of the same key, while the key in memory will do.
 RETRY = 2.0
 #: Seconds. A failure that is older says nothing of now: who needs the key waits for a fetch.
@@ -40,12 +42,14 @@ class Expiry:
 
 @dataclass(slots=True)
 class _Cached:
-    """`failed`: when the last fetch failed, None when it did not. Times as of the cache's clock."""
+    """`failed`: when the last fetch failed, None when it did not. `ahead`: the fetch before its time has begun. Times
+    as of the cache's clock."""
 
     key: Key
     fetched: float
     used: float
     failed: float | None = None
+    ahead: bool = False
 
 
 class _Fetch:
@@ -112,6 +116,7 @@ class KeyCache:
         """What `peek` compares with, so that it has nothing to compute."""
         self._any = self._expiry.any + (self._expiry.offline if self.away else 0.0)
         self._unused = math.inf if self.away else self._expiry.unused
+        self._ahead = math.inf if self.away else self._expiry.any * AHEAD
 
     def peek(self, name: str) -> Key | None:
         """The key if it may be served from memory. Never blocks on the store."""
@@ -119,9 +124,12 @@ class KeyCache:
         if cached is None:
             return None
         now = self._clock()
-        if now - cached.fetched > self._any or now - cached.used > self._unused:
+        age = now - cached.fetched
+        if age > self._any or now - cached.used > self._unused:
             return None
         cached.used = now
+        if age > self._ahead and not cached.ahead:
+            cached.ahead = self._fetch_in_background(name, ahead=True)
         self.hits += 1
         return cached.key
 
@@ -200,19 +208,26 @@ class KeyCache:
         if cached is not None and (wait := cached.fetched + PACE - self._clock()) > 0:
             time.sleep(wait)
 
-    def _fetch_in_background(self, name: str) -> None:
-        with self._lock:
+    def _fetch_in_background(self, name: str, ahead: bool = False) -> bool:
+        """Whether one has begun. One `ahead` of its time leaves no mark when it fails: another comes in time."""
+        # Never waited for: `peek` comes here, at times with the lock held by its own thread.
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
             if name in self._fetches:
-                return
+                return False
             fetch = self._fetches[name] = _Fetch()
+        finally:
+            self._lock.release()
 
         def work() -> None:
             self._run(name, fetch)
             cached = self._cached.get(name)
-            if cached is not None and isinstance(fetch.error, Unreachable):
+            if cached is not None and isinstance(fetch.error, Unreachable) and not ahead:
                 cached.failed = self._clock()
 
         threading.Thread(target=work, name="fetch", daemon=True).start()
+        return True
 
     def _run(self, name: str, fetch: _Fetch) -> None:
         """Raises nothing: the outcome is the fetch's."""
