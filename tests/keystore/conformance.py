@@ -1,5 +1,5 @@
-"""What every key store keeps. A back end subclasses `Conformance` and gives a `store` fixture (and, where it can,
-`again`: the same data behind a new store object)."""
+"""What every key store keeps. A back end subclasses `Conformance` and gives a `store` fixture. What several key servers
+share is in `shared.py`."""
 
 from __future__ import annotations
 

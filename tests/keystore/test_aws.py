@@ -23,6 +23,7 @@ from tests.keystore.aws_server import ACCESS, REGION, SECRET, Fault, SecretsMana
 from tests.keystore.conformance import Conformance, run_all
 from tests.keystore.lossy import lossy
 from tests.keystore.pages import block
+from tests.keystore.shared import Shared
 from tests.servers import free_port
 
 
@@ -60,7 +61,15 @@ def store(aws: SecretsManager) -> Iterator[AWSStore]:
     store.close()
 
 
-class TestAWSStore(Conformance):
+@pytest.fixture
+def again(aws: SecretsManager) -> Iterator[AWSStore]:
+    """Of another key server."""
+    store = opened(aws.url)
+    yield store
+    store.close()
+
+
+class TestAWSStore(Conformance, Shared):
     """On the fixture of the module."""
 
 

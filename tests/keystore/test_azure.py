@@ -36,6 +36,7 @@ from tests.keystore.fakes.azure import (
 from tests.keystore.fakes.cloud import Cloud, up
 from tests.keystore.fakes.service import Fault, Request
 from tests.keystore.pages import block
+from tests.keystore.shared import Shared
 
 PRINCIPAL = Principal(TENANT, CLIENT, SECRET)
 
@@ -91,13 +92,21 @@ def store(vault: Vault) -> Iterator[AzureStore]:
 
 
 @pytest.fixture
+def again(vault: Vault) -> Iterator[AzureStore]:
+    """Of another key server."""
+    store = opened()
+    yield store
+    store.close()
+
+
+@pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives up early."""
     monkeypatch.setattr(attempts, "LIMIT_SECONDS", 0.5)
     monkeypatch.setitem(login.BOUNDS, "read_timeout", 1.5)
 
 
-class TestAzureStore(Conformance):
+class TestAzureStore(Conformance, Shared):
     """On the fixture of the module. What the service cannot do, and what is promised instead, stands here."""
 
     def test_create_after_delete(self, store: KeyStore) -> None:

@@ -18,6 +18,7 @@ from openkes.keystore.etcd import LIMIT_SECONDS, EtcdStore, messages
 from tests.keystore.conformance import Conformance
 from tests.keystore.etcd_server import Cluster, needs_etcd, running
 from tests.keystore.lossy import Proxy, lossy
+from tests.keystore.shared import Shared
 
 pytestmark = needs_etcd
 TOO_LONG = 5.0  # seconds for a call that may take one, on a loaded machine
@@ -49,6 +50,14 @@ def store(etcd: Cluster, prefix: str) -> Iterator[EtcdStore]:
 
 
 @pytest.fixture
+def again(etcd: Cluster, prefix: str) -> Iterator[EtcdStore]:
+    """Of another key server."""
+    store = EtcdStore(etcd.urls, prefix)
+    yield store
+    store.close()
+
+
+@pytest.fixture
 def proxy(etcd: Cluster) -> Iterator[Proxy]:
     """Loses transactions, or their answers."""
     address = urlsplit(etcd.urls[0])
@@ -64,7 +73,7 @@ def behind(proxy: Proxy, prefix: str) -> Iterator[EtcdStore]:
     store.close()
 
 
-class TestEtcdStore(Conformance):
+class TestEtcdStore(Conformance, Shared):
     """With the fixture `store` of this module."""
 
 

@@ -20,6 +20,7 @@ from tests.keystore.fakes.cloud import Cloud, up
 from tests.keystore.fakes.gcp import EMAIL, GCP, HOST, KEY_ID, PERMISSIONS, PROJECT, Metadata, new_key, pem
 from tests.keystore.fakes.service import Fault, Request
 from tests.keystore.pages import block
+from tests.keystore.shared import Shared
 
 KEY = new_key()
 
@@ -63,13 +64,21 @@ def store(gcp: GCP) -> Iterator[GCPStore]:
 
 
 @pytest.fixture
+def again(gcp: GCP) -> Iterator[GCPStore]:
+    """Of another key server."""
+    store = opened()
+    yield store
+    store.close()
+
+
+@pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives up early."""
     monkeypatch.setattr(attempts, "LIMIT_SECONDS", 0.5)
     monkeypatch.setattr(client, "REQUEST_SECONDS", 1.5)
 
 
-class TestGCPStore(Conformance):
+class TestGCPStore(Conformance, Shared):
     """On the fixture of the module."""
 
 

@@ -19,6 +19,7 @@ from openkes.keystore.postgres.target import Host, Table, Target
 from tests.keystore.conformance import Conformance, run_all
 from tests.keystore.lossy import Proxy, lossy
 from tests.keystore.postgres_server import DATABASE, Server, needs_postgres, running
+from tests.keystore.shared import Shared
 
 pytestmark = needs_postgres
 TOO_LONG = 6.0  # seconds for a call that may take one, on a loaded machine
@@ -54,6 +55,14 @@ def store(server: Server, table: Table) -> Iterator[PostgresStore]:
 
 
 @pytest.fixture
+def again(server: Server, store: PostgresStore, table: Table) -> Iterator[PostgresStore]:
+    """Of another key server."""
+    store = PostgresStore(server.target("secret"), table)
+    yield store
+    store.close()
+
+
+@pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
     """Loses changes, or the answers to them."""
     with lossy((server.host.name, server.port), *CHANGES) as proxy:
@@ -72,7 +81,7 @@ def behind(proxy: Proxy, store: PostgresStore, table: Table) -> Iterator[Postgre
     store.close()
 
 
-class TestPostgresStore(Conformance):
+class TestPostgresStore(Conformance, Shared):
     """With the fixture `store` of this module."""
 
 

@@ -25,6 +25,7 @@ from tests.keystore.conformance import Conformance
 from tests.keystore.fakes.service import Fault, Request, Server, Service, serving
 from tests.keystore.moving import there_and_back
 from tests.keystore.pages import configuration
+from tests.keystore.shared import Shared
 
 TOO_LONG = 8.0  # seconds for a call that may take a fraction of one, on a loaded machine
 ENTRY = b"CiQKIPWxZSJKWLeR32rx2DA+Yc3Eu4bD0cQnEDw0TEGJ6y8eEAES"
@@ -49,7 +50,7 @@ class Vendor(Generic[S]):
     secrets: tuple[str, ...]
 
 
-class VendorTests(Conformance, Generic[S]):
+class VendorTests(Conformance, Shared, Generic[S]):
     """A subclass says `vendor`."""
 
     vendor: Vendor[S]
@@ -65,6 +66,12 @@ class VendorTests(Conformance, Generic[S]):
 
     @pytest.fixture
     def store(self, server: Server) -> Iterator[KeyStore]:
+        with self.opened(server) as store:
+            yield store
+
+    @pytest.fixture
+    def again(self, server: Server) -> Iterator[KeyStore]:
+        """Of another key server."""
         with self.opened(server) as store:
             yield store
 
