@@ -124,10 +124,14 @@ class Bao:
             made = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
             self.root, self.unseal_key = made["root_token"], made["keys"][0]
         else:
+            # A new node has a vote, and can take the lead, after 10 s otherwise.
+            settings = {"server_stabilization_time": "1s", "cleanup_dead_servers": False}
+            self.leader.call("POST", "sys/storage/raft/autopilot/configuration", settings)
             peer = {"leader_api_addr": self.leader.url, "leader_ca_cert": self.ca.read_text()}
             self.call("PUT", "sys/storage/raft/join", peer)
             self.leader._is_alone = False
         self.unseal()
+        self._until("it gets no vote", self._has_vote)
 
     def unseal(self) -> None:
         """Until it serves: as the active node, or as a standby beside another one."""
@@ -212,6 +216,10 @@ class Bao:
         self.call("POST", f"sys/namespaces/{name}", {})
 
     # Below
+
+    def _has_vote(self) -> bool:
+        servers = self.call("GET", "sys/storage/raft/configuration")["data"]["config"]["servers"]
+        return any(server["node_id"] == self.folder.name and server["voter"] for server in servers)
 
     def _is_ready(self, path: str, version: int, namespace: str) -> bool:
         try:

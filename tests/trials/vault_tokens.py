@@ -3,8 +3,8 @@
     python -m tests.trials.vault_tokens [--full] [--seconds S] [--ttl S]
 
 Four threads create, change and read keys through one store, wrapped by transit. Tokens last for `ttl` seconds and can
-be renewed up to 2.5 times as long; meanwhile the transit key is rotated, the token is revoked, and once OpenBao is sealed
-and unsealed. No call may fail, except those that are under way while it is sealed; every key must be there.
+be renewed up to 2.5 times as long; meanwhile the transit key is rotated, the token is revoked, and once OpenBao is
+sealed and unsealed. No call may fail, except those that are under way while it is sealed; every key must be there.
 """
 
 from __future__ import annotations

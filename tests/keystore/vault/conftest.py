@@ -49,3 +49,9 @@ def kv(bao: Bao, version: int) -> Iterator[Site]:
     made = site(bao, version)
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elections and restarts of several processes take their time on a loaded machine."""
+    monkeypatch.setattr("tests.keystore.faulty.DEADLINE", 90.0)
