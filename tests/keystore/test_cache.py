@@ -10,7 +10,7 @@ from openkes.crypto import entry
 from openkes.crypto.aead import Algorithm
 from openkes.crypto.entry import Key
 from openkes.keystore import KeyNotFound, Unreachable
-from openkes.keystore.cache import RETRY, Expiry, KeyCache
+from openkes.keystore.cache import MOST_BACKGROUND, RETRY, Expiry, KeyCache
 from openkes.keystore.lifecycle import Lifecycle
 from tests.keystore.faulty import FaultyStore, running, wait_for
 
@@ -75,6 +75,29 @@ def test_a_key_in_use_is_fetched_before_its_time_and_nobody_waits(store: FaultyS
     clock.now += 11
     wait_for(lambda: cache.peek("key") is not None)
     assert store.calls["get"] == 2
+
+
+def test_many_keys_are_not_all_fetched_at_once_before_their_time(store: FaultyStore, clock: Clock) -> None:
+    cache = cache_of(store, clock, any=100, unused=100)
+    names = [f"key-{i}" for i in range(3 * MOST_BACKGROUND)]
+    for name in names:
+        store.create(name, entry.encode(KEY))
+        cache.get(name)
+    store.calls.clear()
+    store.hang("get")
+    clock.now += 91
+    for name in names:
+        assert cache.peek(name) == KEY
+    wait_for(lambda: store.hanging == MOST_BACKGROUND)
+    assert store.calls["get"] == MOST_BACKGROUND
+    store.answer()
+
+    def all_fetched() -> bool:
+        for name in names:
+            cache.peek(name)
+        return store.calls["get"] == len(names)
+
+    wait_for(all_fetched)
 
 
 def test_a_key_deleted_elsewhere_is_gone_when_it_is_fetched_before_its_time(store: FaultyStore, clock: Clock) -> None:

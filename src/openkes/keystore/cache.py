@@ -26,6 +26,8 @@ PACE = 0.02
 AHEAD = 0.9
 #: Seconds from a failed fetch to the next one of the same key, while the key in memory will do.
 RETRY = 2.0
+#: Keys that are fetched in the background at once; the others have their turn when they are used again.
+MOST_BACKGROUND = 8
 #: Seconds. A failure that is older says nothing of now: who needs the key waits for a fetch.
 FAILING = 30.0
 
@@ -83,7 +85,8 @@ class KeyCache:
         self._clock = clock
         self._cached: dict[str, _Cached] = {}
         self._fetches: dict[str, _Fetch] = {}
-        self._lock = threading.Lock()  # of `_fetches`; never held while the store is asked
+        self._lock = threading.Lock()  # of `_fetches` and `_background`; never held while the store is asked
+        self._background = 0
         self._turns = Turns()
         self._swept = clock()
         self.expiry = expiry or Expiry()
@@ -214,14 +217,17 @@ class KeyCache:
         if not self._lock.acquire(blocking=False):
             return False
         try:
-            if name in self._fetches:
+            if name in self._fetches or self._background >= MOST_BACKGROUND:
                 return False
             fetch = self._fetches[name] = _Fetch()
+            self._background += 1
         finally:
             self._lock.release()
 
         def work() -> None:
             self._run(name, fetch)
+            with self._lock:
+                self._background -= 1
             cached = self._cached.get(name)
             if cached is not None and isinstance(fetch.error, Unreachable) and not ahead:
                 cached.failed = self._clock()
