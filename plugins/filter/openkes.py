@@ -42,6 +42,8 @@ class FilterModule:
             "keystore_extras": _guarded(keystore.extras),
             "keystore_given": _guarded(keystore.given),
             "credentials": _guarded(keystore.credentials),
+            "keystore_certificates": _guarded(keystore.certificate_files),
+            "keystore_secrets": _guarded(keystore.secret_files),
             "loaded_credentials": _guarded(keystore.loaded),
             "check_command": _guarded(keystore.check_command),
             "with_files": _guarded(keystore.with_files),

@@ -84,23 +84,46 @@ def credentials(
     return found
 
 
+def certificate_files(keystore: Any) -> list[str]:
+    """The TLS files that the section names, which the server reads at its start only; sorted."""
+    if not isinstance(keystore, Mapping):
+        return []
+    found = {path for value in keystore.values() for path in certificate_files(value)}
+    tls = keystore.get("tls")
+    if isinstance(tls, Mapping):
+        found |= {str(tls[name]) for name in ("ca", "cert", "key") if tls.get(name)}
+    return sorted(found)
+
+
+def secret_files(keystore: Any) -> list[str]:
+    """The files with secrets that the section names as `{file: PATH}`; sorted."""
+    if not isinstance(keystore, Mapping):
+        return []
+    if list(keystore) == ["file"]:
+        return [str(keystore["file"])]
+    return sorted({path for value in keystore.values() for path in secret_files(value)})
+
+
 def loaded(given_by: list[dict[str, Any]], seal_key: str, seal_encrypted: bool) -> list[dict[str, Any]]:
     """What systemd hands to the server, the sealing key first."""
     seal = [{"name": SEAL, "path": seal_key, "encrypted": seal_encrypted}] if seal_key else []
     return [*seal, *given_by]
 
 
-def check_command(items: list[dict[str, Any]], staged: list[str], program: str, supervisor: str) -> str:
+def check_command(
+    items: list[dict[str, Any]], staged: list[str], program: str, supervisor: str, staged_files: list[str] | None = None
+) -> str:
     """`kes server check` as the server will run: with its credentials, those about to be replaced (`staged`, beside the
-    old ones as `PATH.new`) already replaced."""
+    old ones as `PATH.new`) already replaced, and so the files at the paths `staged_files`."""
     check = f"{program} server check"
-    if not items or supervisor != "systemd":
+    if not (items or staged_files) or supervisor != "systemd":
         return check
     properties = [
         f"--property=LoadCredential{'Encrypted' if item['encrypted'] else ''}={item['name']}:"
         f"{item['path']}{'.new' if item['name'] in staged else ''}"
         for item in items
     ]
+    properties += [f"--property=BindReadOnlyPaths={path}.new:{path}" for path in staged_files or []]
     return " ".join(["systemd-run --quiet --wait --pipe --collect", *properties, check])
 
 

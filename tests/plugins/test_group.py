@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.plugins import conftest  # noqa: F401  # makes the collection importable
+from tests.plugins import conftest  # makes the collection importable
 
 from ansible_collections.openkes.kes.plugins.plugin_utils import group, keystore  # isort: skip
 
@@ -61,6 +62,29 @@ def test_the_check_takes_new_credentials_before_they_are_put() -> None:
     )
     assert keystore.check_command(items, ["s"], "/kes", "process") == "/kes server check"
     assert keystore.check_command([], [], "/kes", "systemd") == "/kes server check"
+
+
+def test_the_check_takes_new_certificates_before_they_are_put() -> None:
+    assert keystore.check_command([], [], "/kes", "systemd", ["/etc/ca.crt"]) == (
+        "systemd-run --quiet --wait --pipe --collect --property=BindReadOnlyPaths=/etc/ca.crt.new:/etc/ca.crt"
+        " /kes server check"
+    )
+
+
+def test_the_files_that_the_server_reads_itself() -> None:
+    section = {"vault": {**VAULT["vault"], "tls": {"ca": "/ca.crt", "key": None}, "approle": {"id": {"file": "/id"}}}}
+    assert keystore.certificate_files(section) == ["/ca.crt"]
+    assert keystore.secret_files(section) == ["/id"]
+    kubernetes = {"vault": {"kubernetes": {"role": "kes", "file": "/token"}}}  # a setting of its own, and no secret
+    assert (keystore.certificate_files(kubernetes), keystore.secret_files(kubernetes)) == ([], [])
+    sealed = {"fs": {"path": "/keys", "seal": {"key": {"file": "/seal"}}}}
+    assert (keystore.certificate_files(sealed), keystore.secret_files(sealed)) == ([], ["/seal"])
+
+
+def test_no_setting_of_ansible_restarts_all_key_servers_at_once() -> None:
+    plays = yaml.safe_load((conftest.ROOT / "playbooks/site.yml").read_text())
+    linear = [play["hosts"] for play in plays if play.get("strategy") == "linear"]
+    assert linear == ["kes", "minio"]
 
 
 def test_without_systemd_a_credential_is_its_file() -> None:

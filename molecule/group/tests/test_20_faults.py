@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from conftest import KES, Site, address
 from load import Load
 
@@ -151,4 +153,20 @@ def test_a_changed_configuration_reaches_one_key_server_after_the_other(
     # One machine, one monotonic clock. MinIO's client sets an endpoint aside for 30 s.
     assert begun == sorted(begun)
     assert all(later - earlier > 30 for earlier, later in itertools.pairwise(begun))
+    nothing_failed(load)
+
+
+def test_certificates_that_do_not_fit_the_store_replace_nothing(
+    site: Site, kes: dict[str, Any], tmp_path: Path, load: Load
+) -> None:
+    before = {name: on_host.invocation(host, "openkes") for name, host in kes.items()}
+    path = "/etc/openkes/keystore-ca.crt"
+    good = kes["kes-1"].file(path).content_string
+    other = tmp_path / "other.crt"
+    trustme.CA().cert_pem.write_to_path(other)
+    done = site(kes_server_keystore_ca=str(other))
+    assert done.returncode != 0
+    assert "is not trusted" in rerun.said(done)
+    assert [host.file(path).content_string for host in kes.values()] == [good] * len(KES)
+    assert {name: on_host.invocation(host, "openkes") for name, host in kes.items()} == before
     nothing_failed(load)
