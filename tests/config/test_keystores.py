@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from openkes.config.load import load_keystore
 from openkes.config.node import ConfigError
 from openkes.config.stores import open_store
 from openkes.errors import OperatorError
+from tests import servers
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,3 +93,30 @@ def test_a_missing_package_names_its_extra() -> None:
 @pytest.mark.parametrize("kind", sorted(keystores.KINDS))
 def test_each_has_a_page(kind: str) -> None:
     assert (ROOT / "docs" / "stores" / f"{kind.partition('.')[0]}.md").is_file()
+
+
+#: What only a kind that was chosen may load, and what it brings.
+SDKS = ("boto3", "botocore", "google.auth", "azure.core", "azure.identity", "psycopg", "hvac", "requests")
+
+
+def test_a_server_on_a_folder_loads_nothing_of_other_kinds(tmp_path: Path) -> None:
+    """From its start to an answer with key matter, all its processes."""
+    section = {"keystore": {"fs": {"path": str(tmp_path / "keys")}}}
+    with servers.running(tmp_path, section, environment={"PYTHONPROFILEIMPORTTIME": "1"}) as server:
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "openkes.cli", "key", "create", "my-key"],
+            env={**servers.clean_environment(), **server.environment()},
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        by_server, by_client = loaded(server.stderr), loaded(done.stderr)
+    assert "openkes.keystore.fs" in by_server
+    assert "openkes.client" in by_client
+    others = {
+        f"openkes.keystore.{kind.rpartition('.')[2]}" for kind in set(keystores.KINDS.values()) - {"fs", "memory"}
+    }
+    assert {*SDKS, *others} & (by_server | by_client) == set()
+
+
+def loaded(text: str) -> set[str]:
+    """Modules, from what Python's `importtime` writes."""
+    return {line.rpartition("|")[2].strip() for line in text.splitlines() if line.startswith("import time:")}
