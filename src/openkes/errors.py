@@ -110,8 +110,10 @@ class APIError(Exception):
 
 
 class OperatorError(Exception):
-    """What an operator can mend: one sentence with cause and next step. No traceback is shown for it."""
+    """What an operator can mend: one sentence with cause and next step. No traceback is shown for it. `again_after`:
+    seconds before whoever starts this process by itself should do so again."""
 
-    def __init__(self, text: str, hint: str = "") -> None:
+    def __init__(self, text: str, hint: str = "", again_after: float = 0.0) -> None:
         self.hint = hint
+        self.again_after = again_after
         super().__init__(text)

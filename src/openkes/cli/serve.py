@@ -6,12 +6,14 @@ the TLS files again, and keeps everything as it was when one of them is wrong.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
 import queue
 import resource
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +26,7 @@ from openkes.cli.harden import harden
 from openkes.cli.watch import FileWatch
 from openkes.config import tls
 from openkes.config.schema import Config, KeyStoreSettings
-from openkes.config.stores import open_store
+from openkes.config.stores import open_store, unopened
 from openkes.errors import OperatorError
 from openkes.front.wsgi import application_from_wsgi
 from openkes.identity.chain import Authority
@@ -152,7 +154,7 @@ def opened(settings: KeyStoreSettings) -> KeyStore:
         store.status()
     except Unreachable as error:
         store.close()
-        raise OperatorError(str(error), settings.hint) from None
+        raise unopened(settings, error) from None
     return store
 
 
@@ -165,6 +167,14 @@ def catch_signals() -> Signals:
     for handled in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(handled, lambda received, _: signals.put(received))
     return signals
+
+
+def rest(seconds: float, signals: Signals) -> None:
+    """Nothing but wait for SIGTERM or SIGINT, so long at most."""
+    deadline = time.monotonic() + seconds
+    with contextlib.suppress(queue.Empty):
+        while signals.get(timeout=max(0.0, deadline - time.monotonic())) == signal.SIGHUP:
+            pass
 
 
 def wait(running: Running, load: Loader | None, signals: Signals) -> None:

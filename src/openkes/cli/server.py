@@ -106,7 +106,17 @@ def check(file: Path, offline: bool) -> None:
 
 def _run(config: Config, load: serve.Loader | None, engine: bool | None) -> None:
     signals = serve.catch_signals()
-    running = serve.start(config, engine)
+    try:
+        running = serve.start(config, engine)
+    except OperatorError as error:
+        # systemd would start it again in two seconds, and for ever; a login that is refused a few times is locked.
+        if error.again_after and "INVOCATION_ID" in os.environ:
+            click.echo(f"kes: error: {error}", err=True)
+            click.echo(
+                f"kes: hint: {error.hint}; this process waits {error.again_after:g} s before it ends", err=True
+            )
+            serve.rest(error.again_after, signals)
+        raise
     for line in _banner(config, running):
         click.echo(line, err=True)
     try:

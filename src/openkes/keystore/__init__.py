@@ -21,6 +21,10 @@ class Unreachable(Exception):
     """The store cannot answer now (network, disk, permission); the text names cause and next step."""
 
 
+class LoginRefused(Unreachable):
+    """The store knows the way it is logged in to and refuses it. Trying again and again may lock it, for others too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Up to `limit` names in sorted order; `continue_at` is the first name of the next page, "" at the end."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 
 from openkes.errors import OperatorError
-from openkes.keystore import Unreachable
+from openkes.keystore import LoginRefused, Unreachable
 from openkes.keystore.http import Answer
 from openkes.keystore.vault.login import Login
 from openkes.keystore.vault.nodes import Nodes, said
@@ -127,7 +127,7 @@ class Session:
         digest = hashlib.sha256(json.dumps(body).encode()).digest()
         refused, pause_ends = self._refused
         if digest == refused and time.monotonic() < pause_ends:
-            raise Unreachable(
+            raise LoginRefused(
                 f"{self._nodes}: the login was refused, and the same is not tried again for "
                 f"{REFUSED_SECONDS:g} s; {self._login.hint}"
             )
@@ -137,7 +137,8 @@ class Session:
         if answer.status >= 400:
             if self._login.locks and answer.status in (400, 403):
                 self._refused = (digest, time.monotonic() + REFUSED_SECONDS)
-            raise Unreachable(
+            kind = LoginRefused if self._login.locks and answer.status in (400, 403) else Unreachable
+            raise kind(
                 f"{self._nodes}: the login at auth/{self._login.path} is refused ({said(answer)}); {self._login.hint}"
             )
         return answer
