@@ -21,6 +21,9 @@ options:
     description: Seconds until it must be ready.
     type: float
     default: 60
+  digest:
+    description: What it must tell as the digest of its configuration, such as after a reload. Anything when unset.
+    type: str
 extends_documentation_fragment: openkes.kes.connection
 attributes:
   check_mode:
@@ -55,25 +58,35 @@ digest:
 """
 
 import time
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.openkes.kes.plugins.module_utils import connection
-from ansible_collections.openkes.kes.plugins.module_utils.kes import Kes, KesError
+from ansible_collections.openkes.kes.plugins.module_utils.kes import Failure, Kes, KesError
 
 PAUSE = 0.5  # seconds between two looks
+OTHER = Failure(
+    "it runs with another configuration than its file holds",
+    "Look at its log (journalctl -u openkes), which says why it did not take it over.",
+)
 
 
-def wait(kes: Kes, seconds: float) -> None:
-    """Until it is ready. The last KesError at the deadline; one that waiting does not mend, at once."""
+def wait(kes: Kes, seconds: float, digest: str | None) -> dict[str, Any]:
+    """Its status, once it is ready. The last KesError at the deadline; one that waiting does not mend, at once."""
     deadline = time.monotonic() + seconds
     while True:
+        late = time.monotonic() + PAUSE > deadline
         try:
             kes.call("GET", "/v1/ready")
+            status = kes.call("GET", "/v1/status") or {}
         except KesError as error:
-            if 400 <= error.status < 500 or time.monotonic() + PAUSE > deadline:
+            if 400 <= error.status < 500 or late:
                 raise
         else:
-            return
+            if digest in (None, status.get("configuration")):
+                return dict(status)
+            if late:
+                raise KesError(OTHER)
         time.sleep(PAUSE)
 
 
@@ -83,14 +96,14 @@ def main() -> None:
         argument_spec={
             "endpoint": {"type": "str", "required": True},
             "wait": {"type": "float", "default": 60.0},
+            "digest": {"type": "str"},
             **connection.arguments(),
         },
         supports_check_mode=True,
     )
     try:
         kes = Kes(connection.connection(module.params["endpoint"], module.params))
-        wait(kes, module.params["wait"])
-        status = kes.call("GET", "/v1/status") or {}
+        status = wait(kes, module.params["wait"], module.params["digest"])
     except KesError as error:
         step = error.failure.step.replace("{host}", "the controller")
         if error.status == 504:

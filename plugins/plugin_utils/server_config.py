@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -70,11 +69,11 @@ def restart_part(config: Mapping[str, Any]) -> str:
 def withdrawn(old: str, new: Mapping[str, Any]) -> list[str]:
     """Names of keys that a policy lets its identities decrypt with today and would not any more.
 
-    `old` is the present configuration, base64 ("" when there is none). What was encrypted with such a key could not be
-    read. Policies that would be gone count as well; a policy without identities does not.
+    `old` is the section `policy` of the present configuration ("" when there is none). What was encrypted with such a
+    key could not be read. Policies that would be gone count as well; a policy without identities does not.
     """
     try:
-        present = yaml.safe_load(base64.b64decode(old)) or {}
+        present = yaml.safe_load(old) or {}
     except (ValueError, yaml.YAMLError):
         return []  # it is replaced because it is broken
     policies = present.get("policy") if isinstance(present, Mapping) else None

@@ -20,9 +20,7 @@ pytestmark = pytest.mark.timeout(900)
 
 #: Clients at work: as many calls can be on their way to a key server when it dies.
 CLIENTS = 4
-#: Seconds in which a key server finds its store again by itself: the 10 that are promised, and what busy hosts need to
-#: tell of it.
-RECOVERY = 20.0
+RECOVERY = 10.0  # seconds in which a key server finds its store again by itself, as promised
 
 
 def nothing_failed(load: Load) -> None:

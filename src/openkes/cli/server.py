@@ -19,6 +19,7 @@ from openkes.cli import checks, serve
 from openkes.cli import dev as dev_mode
 from openkes.cli.plain import PlainFormatter
 from openkes.config import load as config_load
+from openkes.config.digest import digest
 from openkes.config.keystores.memory import MemorySettings
 from openkes.config.schema import TLS, Config, Log
 from openkes.config.values import parse_address
@@ -90,7 +91,7 @@ def check(file: Path, offline: bool) -> None:
     """Check a configuration FILE without starting anything.
 
     Reads the TLS files, logs in to the key store, and creates, reads and deletes a probe key there, so that a missing
-    permission is known before a server needs it.
+    permission is known before a server needs it. Prints the digest of what all servers of a group must have in common.
 
     \b
     Example:
@@ -102,6 +103,8 @@ def check(file: Path, offline: bool) -> None:
     if not offline:
         click.echo(f"key store: {checks.check_store(config.keystore)}", err=True)
     click.echo(f"{file}: valid")
+    # What a server that has read it tells in its status.
+    click.echo(f"configuration: {digest(config)}")
 
 
 def _run(config: Config, load: serve.Loader | None, engine: bool | None) -> None:
@@ -112,9 +115,7 @@ def _run(config: Config, load: serve.Loader | None, engine: bool | None) -> None
         # systemd would start it again in two seconds, and for ever; a login that is refused a few times is locked.
         if error.again_after and "INVOCATION_ID" in os.environ:
             click.echo(f"kes: error: {error}", err=True)
-            click.echo(
-                f"kes: hint: {error.hint}; this process waits {error.again_after:g} s before it ends", err=True
-            )
+            click.echo(f"kes: hint: {error.hint}; this process waits {error.again_after:g} s before it ends", err=True)
             serve.rest(error.again_after, signals)
         raise
     for line in _banner(config, running):
