@@ -132,7 +132,8 @@ fn second(io: Stream, connection: Arc<Connection>) -> impl Graceful {
         .max_header_list_size(u32::try_from(connection.limits.max_header).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .serve_connection(io, service_fn(move |request| answer(request, connection.clone())))
+        // Boxed: hyper and tokio move it half a dozen times, and it is not small.
+        .serve_connection(io, service_fn(move |request| Box::pin(answer(request, connection.clone()))))
 }
 
 async fn supervise(serving: impl Graceful, watch: &Watch, limits: &Limits, mut stop: Receiver<bool>) {

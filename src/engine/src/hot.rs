@@ -18,7 +18,7 @@ const BUSY: &[u8] = br#"{"message":"server is too busy"}"#;
 
 /// Requests answered in one turn. The interpreter is let go after it, so that the application's pool gets it under
 /// full load too, and the thread looks at its sockets.
-const TURN: usize = 64;
+const TURN: usize = 16;
 
 /// The Python side of the door.
 pub struct Hot {
