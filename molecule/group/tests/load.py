@@ -16,6 +16,7 @@ from collections import Counter
 TRIES = 3  # as the AWS SDKs do by default
 TIMEOUT = 20.0  # seconds a call may take
 WITHIN = 120.0  # seconds
+PACE = 0.02  # seconds from one object to the next: the playbooks that run meanwhile need the machine, too
 
 
 class Load:
@@ -57,7 +58,7 @@ class Load:
     def _client(self, number: int) -> None:
         here, there = self._urls[number], self._urls[(number + 1) % len(self._urls)]
         names = 0
-        while not self._stop.is_set():
+        while not self._stop.wait(PACE):
             content = secrets.token_bytes(64)
             path = f"/load/{number}-{names}"
             names += 1
