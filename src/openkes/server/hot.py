@@ -1,4 +1,4 @@
-"""The hot door: calls on a key that is in memory, answered on the front's own thread.
+"""The hot door: calls on a key that is in memory, answered on the front's own threads, one at a time.
 
 Same guard, same handlers, same table as the Flask door. Memory only: whatever would touch the store, or is not
 plain, is passed on by answering None. What was decided about a call is remembered for the next one like it.
