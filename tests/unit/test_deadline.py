@@ -62,7 +62,7 @@ def test_a_thread_is_used_again() -> None:
 
 
 def test_a_thread_without_work_ends_and_another_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "IDLE", 0.0)
+    monkeypatch.setattr("openkes.keystore.workers.IDLE", 0.0)
     deadline = Deadline()
     for i in range(200):  # some of them come at the moment in which the thread leaves
         assert deadline.run(lambda i=i: i, 60) == i

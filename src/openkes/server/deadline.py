@@ -7,25 +7,25 @@ costs more than the rest of most calls.
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from openkes.errors import APIError, Code
+from openkes.keystore.workers import Workers
 
 _T = TypeVar("_T")
 MAX_RUNNING = 256  # threads; far above the front's pool, reached only when a store hangs
-IDLE = 30.0  # seconds until a thread without work ends
 
 
 class _Call(Generic[_T]):
     """One call, and what became of it once `over` can be had."""
 
-    __slots__ = ("_call", "failure", "over", "result")
+    __slots__ = ("_call", "_ended", "failure", "over", "result")
 
-    def __init__(self, call: Callable[[], _T]) -> None:
+    def __init__(self, call: Callable[[], _T], ended: Callable[[], None]) -> None:
         self._call = call
+        self._ended = ended
         self.over = threading.Lock()
         self.over.acquire()
         self.result: list[_T] = []
@@ -36,6 +36,7 @@ class _Call(Generic[_T]):
             self.result.append(self._call())
         except BaseException as error:
             self.failure = error
+        self._ended()
 
 
 class Deadline:
@@ -43,17 +44,18 @@ class Deadline:
 
     def __init__(self) -> None:
         self._free = threading.Semaphore(MAX_RUNNING)
-        self._idle: list[queue.SimpleQueue[_Call[Any]]] = []
+        self._workers = Workers("deadline")
 
     def run(self, call: Callable[[], _T], seconds: float) -> _T:
         """The call's result or exception; APIError TIMEOUT after `seconds`, or when too many calls hang."""
         if not self._free.acquire(blocking=False):
             raise APIError(Code.TIMEOUT)
-        this = _Call(call)
+        this = _Call(call, self._free.release)
         try:
-            self._idle.pop().put(this)
-        except IndexError:
-            self._start(this)
+            self._workers.start(this.run, this.over.release)
+        except RuntimeError:  # the system gives no more threads
+            self._free.release()
+            raise
         if not this.over.acquire(timeout=seconds):
             raise APIError(Code.TIMEOUT)
         if this.failure is None:
@@ -62,28 +64,3 @@ class Deadline:
             raise this.failure
         finally:
             del this  # with it, the error and what it is about would be a cycle
-
-    def _start(self, call: _Call[Any]) -> None:
-        try:
-            threading.Thread(target=self._work, args=(call,), name="deadline", daemon=True).start()
-        except RuntimeError:  # the system gives no more threads
-            self._free.release()
-            raise
-
-    def _work(self, call: _Call[Any]) -> None:
-        mine: queue.SimpleQueue[_Call[Any]] = queue.SimpleQueue()
-        while True:
-            call.run()
-            self._free.release()
-            self._idle.append(mine)
-            call.over.release()
-            del call  # what it was about must not stay in memory while nothing comes
-            try:
-                call = mine.get(timeout=IDLE)
-            except queue.Empty:
-                try:
-                    self._idle.remove(mine)
-                except ValueError:  # somebody has just taken this thread
-                    call = mine.get()
-                else:
-                    return
