@@ -16,7 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from openkes.keystore import KeyNotFound, Unreachable
 from openkes.keystore.etcd import EtcdStore
-from openkes.keystore.http import ClientTLS
+from openkes.keystore.etcd.failures import Kind, failure
+from openkes.keystore.http import Answer, ClientTLS
 from tests.keystore.etcd_server import PREFIX, Guarded, needs_etcdctl, running
 
 pytestmark = needs_etcdctl
@@ -120,3 +121,19 @@ def test_a_member_whose_certificate_is_for_servers_only(
         pytest.raises(Unreachable, match="need the extended key usage clientAuth, too"),
     ):
         EtcdStore(cluster.urls, PREFIX, tls)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'connection error: desc = "transport: authentication handshake failed: remote error: tls: bad certificate"',
+        "connection closed before server preface received",
+        "write tcp 127.0.0.1:56968->127.0.0.1:44967: use of closed network connection",
+        "write tcp 127.0.0.1:56968->127.0.0.1:44967: write: broken pipe",
+        "read tcp 127.0.0.1:56968->127.0.0.1:44967: read: connection reset by peer",
+    ],
+)
+def test_all_that_a_gateway_says_which_its_own_member_hangs_up_on(words: str) -> None:
+    failed = failure(Answer(503, {"code": 14, "message": words}, {}))
+    assert failed.kind is Kind.UNKNOWN
+    assert "clientAuth" in failed.text

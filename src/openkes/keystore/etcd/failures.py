@@ -64,7 +64,9 @@ _GATEWAY_ALONE = Failure(
     "its JSON gateway cannot reach its own member: with --client-cert-auth the members' certificates need the extended "
     "key usage clientAuth, too; look at its log",
 )
-_BY_WORDS |= {"connection closed": _GATEWAY_ALONE, "connection error": _GATEWAY_ALONE}
+#: How gRPC puts it depends on who hung up first.
+_HUNG_UP = ("connection closed", "connection error", "use of closed network connection", "broken pipe", "reset by peer")
+_BY_WORDS |= dict.fromkeys(_HUNG_UP, _GATEWAY_ALONE)
 _UNKNOWN_CODES = {1, 2, 4, 10, 13, 14}  # cancelled, unknown, deadline exceeded, aborted, internal, unavailable
 
 
