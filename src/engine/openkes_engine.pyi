@@ -15,6 +15,7 @@ class Server:
         limits: object,
         hot: Callable[..., tuple[int, bytes] | None],
         make_peer: Callable[..., object],
+        refused: Callable[[str, str, list[tuple[str, str]], Any, int, float], None],
         report: Callable[[str, str, str, BaseException], None],
     ) -> None: ...
     def reload(self, *, chain: bytes, key: bytes, client_ca: bytes | None) -> None: ...

@@ -38,6 +38,10 @@ class Doors:
         self.peers: list[Peer] = []
         self.hot_threads: set[int] = set()
         self.hot_calls: list[str] = []
+        self.refusals: list[tuple[str, str, int]] = []
+        self.refused_headers: front.Headers = []
+        self.refused_after: list[float] = []
+        self.refused_peers: list[Peer] = []
         self.lock = threading.Lock()
 
     def hot(
@@ -64,6 +68,15 @@ class Doors:
             self.peers.append(peer)
         text = told("application", method, target, peer, declared_length, body, headers=headers)
         return 200, [("content-type", "application/json")], [text]
+
+    def refused(
+        self, method: str, target: str, headers: front.Headers, peer: Peer, status: int, seconds: float
+    ) -> None:
+        with self.lock:
+            self.refused_peers.append(peer)
+            self.refusals.append((method, target, status))
+            self.refused_headers = headers
+            self.refused_after.append(seconds)
 
 
 class HeldUp:
@@ -125,12 +138,13 @@ def files(authority: trustme.CA) -> TLSFiles:
 
 @pytest.fixture
 def serve(engine: bool, files: TLSFiles) -> Iterator[Serve]:
-    """serve(hot=…, application=…, limits=…, files=…, host=…): starts a front, stopped after the test."""
+    """serve(hot=…, application=…, refused=…, limits=…, files=…, host=…): starts a front, stopped after the test."""
     started: list[Front] = []
 
     def make(
         hot: HotDoor | None = None,
         application: Application | None = None,
+        refused: front.OnRefusal | None = None,
         limits: Limits | None = None,
         tls: TLSFiles | None = None,
         host: str = "127.0.0.1",
@@ -143,6 +157,7 @@ def serve(engine: bool, files: TLSFiles) -> Iterator[Serve]:
             tls or files,
             hot or doors.hot,
             application or doors.application,
+            refused=refused or doors.refused,
             limits=limits or Limits(drain=2.0),
             engine=engine,
         )

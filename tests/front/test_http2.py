@@ -124,12 +124,14 @@ def test_a_large_body_and_a_large_answer(serve: Serve) -> None:
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_body_too_large_is_413(serve: Serve, declared: bool) -> None:
-    with Second(serve(limits=Limits(max_body=1000, drain=2)).address) as second:
+    served = serve(limits=Limits(max_body=1000, drain=2))
+    with Second(served.address) as second:
         stream = second.begin("PUT", "/hot", (("content-length", "2000"),) if declared else (), end=False)
         second.data(stream, bytes(2000))
         reply = second.reply(stream)
         assert (reply.status, reply.message) == (413, "request body too large")
         assert second.ask(target="/hot").status == 200
+    assert served.doors.refusals == [("PUT", "/hot", 413)]
 
 
 def test_a_slow_body_is_408_and_the_other_streams_go_on(serve: Serve) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from openkes import front
 from openkes.front import Limits, Peer
+from tests.front.certificates import Client
 from tests.front.conftest import QUICK, Serve, until
 from tests.front.wire import PATIENCE, Wire, connect_tcp
 
@@ -84,6 +85,8 @@ def test_slow_bodies_are_408_and_hold_up_nobody(serve: Serve, framing: str) -> N
             assert (reply.status, reply.message) == (408, "request body too slow")
             assert wire.ended()
     assert [path for path in served.doors.hot_calls if path == "/hot"] == []
+    assert served.doors.refusals == [("PUT", "/hot", 408)] * 10
+    assert all(QUICK.body <= seconds < QUICK.body + PATIENCE for seconds in served.doors.refused_after)
 
 
 SMALL = Limits(max_body=1000, drain=2)
@@ -91,7 +94,8 @@ SMALL = Limits(max_body=1000, drain=2)
 
 @pytest.mark.parametrize("size", [1001, 4001, 3_000_000])
 def test_a_body_declared_too_large_is_413(serve: Serve, size: int) -> None:
-    with Wire(serve(limits=SMALL).address) as wire:
+    served = serve(limits=SMALL)
+    with Wire(served.address) as wire:
         wire.send(f"PUT /hot HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
         try:
             wire.send(bytes(size))
@@ -99,17 +103,44 @@ def test_a_body_declared_too_large_is_413(serve: Serve, size: int) -> None:
             assert size > 1_000_000
         reply = wire.reply()
         assert (reply.status, reply.message) == (413, "request body too large")
+    assert served.doors.refusals == [("PUT", "/hot", 413)]
 
 
 @pytest.mark.parametrize("chunks", [2, 20])
 def test_a_chunked_body_that_becomes_too_large_is_413(serve: Serve, chunks: int) -> None:
-    with Wire(serve(limits=SMALL).address) as wire:
+    served = serve(limits=SMALL)
+    with Wire(served.address) as wire:
         wire.send(b"PUT /hot HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(chunks):
             wire.send(b"1f4\r\n" + bytes(500) + b"\r\n")
         wire.send(b"1\r\n!\r\n0\r\n\r\n")
         reply = wire.reply()
         assert (reply.status, reply.message) == (413, "request body too large")
+    assert served.doors.refusals == [("PUT", "/hot", 413)]
+
+
+def test_who_is_told_of_a_refusal_has_all_of_the_head(serve: Serve, p256: Client) -> None:
+    served = serve(limits=SMALL)
+    with Wire(served.address, p256) as wire:
+        assert wire.ask("PUT", "/hot?query", bytes(1001), headers=("X-A: b",)).status == 413
+    assert served.doors.refusals == [("PUT", "/hot?query", 413)]
+    assert ("x-a", "b") in served.doors.refused_headers
+    assert [peer.identity for peer in served.doors.refused_peers] == [p256.identity]
+
+
+def test_a_refusal_is_answered_whatever_becomes_of_who_is_told(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    text = "what it was about"
+
+    def fails(*_: object) -> None:
+        raise RuntimeError(text)
+
+    served = serve(refused=fails, limits=SMALL)
+    with Wire(served.address) as wire:
+        assert wire.ask("PUT", "/hot", bytes(1001)).status == 413
+    with Wire(served.address) as wire:
+        assert wire.ask().status == 200
+    assert "refused door failed on PUT '/hot'" in caplog.text
+    assert text not in caplog.text
 
 
 def test_a_body_of_just_the_limit_passes(serve: Serve) -> None:
@@ -132,6 +163,7 @@ def test_a_head_too_large_is_431(serve: Serve, head: bytes) -> None:
         reply = wire.reply()
         assert (reply.status, reply.message) == (431, "request header too large")
     assert served.doors.peers == []
+    assert served.doors.refusals == []
 
 
 def test_a_head_of_just_under_the_limit_passes(serve: Serve) -> None:
@@ -140,8 +172,10 @@ def test_a_head_of_just_under_the_limit_passes(serve: Serve) -> None:
 
 
 def test_too_many_bodies_at_a_moment_are_503(serve: Serve) -> None:
-    with Wire(serve(limits=Limits(max_bodies=500, drain=2)).address) as wire:
+    served = serve(limits=Limits(max_bodies=500, drain=2))
+    with Wire(served.address) as wire:
         assert wire.ask("PUT", "/hot", bytes(600)).status == 503
+    assert served.doors.refusals == [("PUT", "/hot", 503)]
     with Wire(serve(limits=Limits(max_bodies=500, drain=2)).address) as wire:
         for _ in range(5):  # what is answered counts no more
             assert wire.ask("PUT", "/application", bytes(400)).status == 200
@@ -197,6 +231,7 @@ def test_more_waiting_calls_than_anybody_would_wait_for_are_503(serve: Serve) ->
         (refused,) = (wire for wire in wires if wire.sock in answered)
         reply = refused.reply()
         assert (reply.status, reply.message) == (503, "server is too busy")
+        assert served.doors.refusals == [("GET", "/x", 503)]
         wires.remove(refused)
         free.set()
         assert [wire.reply().body for wire in wires] == [b"late"] * 5

@@ -63,6 +63,32 @@ def test_a_line_names_the_policy(tmp_path: Path, engine: dict[str, str]) -> None
     assert lines(file)[-1]["response"]["code"] == 403
 
 
+def test_what_is_refused_before_it_is_read_has_its_line(tmp_path: Path, engine: dict[str, str]) -> None:
+    file = tmp_path / "audit.jsonl"
+    minio = make_identity(tmp_path, "minio")
+    policy = {"minio": {"allow": ["/v1/key/generate/*"], "identities": [minio.identity]}}
+    config = {**audit(file, mode="required"), "policy": policy}
+    with running(tmp_path, config, environment=engine) as server, Caller(server, minio) as caller:
+        before = len(lines(file))
+        answer = caller.call("PUT", "/v1/key/generate/my-key?query", {"context": bytes(2**21)})
+        assert (answer.status, answer.message) == (413, "request body too large")
+        (line,) = lines(file)[before:]
+        with Caller(server) as admin:
+            metrics = admin.call("GET", "/v1/metrics", accept="text/plain").body.decode()
+    asked = {name: line["request"][name] for name in ("method", "path", "identity", "policy", "key")}
+    assert asked == {
+        "method": "PUT",
+        "path": "/v1/key/generate/my-key",
+        "identity": minio.identity,
+        "policy": "minio",
+        "key": "my-key",
+    }
+    assert line["response"]["code"] == 413
+    assert 'kes_http_request_error{code="413"} 1.0' in metrics
+    assert "refused before it was read, with 413: PUT /v1/key/generate/my-key" in server.stderr
+    assert verify([file]).findings == []
+
+
 def test_the_request_id_is_the_server_s(tmp_path: Path, engine: dict[str, str]) -> None:
     file = tmp_path / "audit.jsonl"
     with running(tmp_path, audit(file, mode="required"), environment=engine) as server, Caller(server) as caller:

@@ -150,7 +150,8 @@ impl Stream {
     }
 }
 
-fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
+/// Of all headers, for Python.
+pub fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
     // Latin-1, as WSGI has it: every byte is one character.
     let text = |value: &HeaderValue| value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()

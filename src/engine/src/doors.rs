@@ -48,6 +48,15 @@ pub struct Request {
     pub watch: Arc<Watch>,
     pub reply: Reply,
     pub held: Held,
+    /// The engine has refused it: the doors are only told, and its body is not there.
+    pub refused: Option<Refused>,
+}
+
+/// With which status a request was refused, and how long after its head.
+#[derive(Clone, Copy)]
+pub struct Refused {
+    pub status: u16,
+    pub seconds: f64,
 }
 
 /// Where the answer to one request goes.

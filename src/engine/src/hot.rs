@@ -9,8 +9,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
-use crate::doors::{Answer, Doors, Request};
-use crate::queue::Refused;
+use crate::call::texts;
+use crate::doors::{Answer, Doors, Refused, Request};
+use crate::queue;
 use crate::threads::Io;
 
 const FAILED: &[u8] = br#"{"message":"internal server error"}"#;
@@ -24,6 +25,8 @@ const TURN: usize = 16;
 pub struct Hot {
     pub hot: Py<PyAny>,
     pub make_peer: Py<PyAny>,
+    /// `refused(method, target, headers, peer, status, seconds)` is told what the engine refuses by itself.
+    pub refused: Py<PyAny>,
     /// `report(door, method, target, error)` writes an exception to the log.
     pub report: Py<PyAny>,
     pub doors: Arc<Doors>,
@@ -54,21 +57,42 @@ impl Hot {
     }
 
     fn answer(&self, py: Python<'_>, request: Request, own: &Io) {
+        if let Some(refused) = request.refused {
+            self.tell(py, &request, refused); // whether or not somebody waits for the answer
+            finish(request, Answer::Json(refused.status, Bytes::new()), own);
+            return;
+        }
         if request.reply.is_gone() {
             return;
         }
         match self.ask(py, &request) {
             Ok(Some(answer)) => finish(request, answer, own),
-            Ok(None) => self.pass_on(request, own),
+            Ok(None) => self.pass_on(py, request, own),
             Err(error) => {
-                // `into_value` puts the traceback into the exception, where Python looks for it.
-                let error = error.into_value(py);
-                let arguments = ("hot", request.method.as_str(), request.target.as_str(), error);
-                if let Err(second) = self.report.call1(py, arguments) {
-                    second.write_unraisable(py, None);
-                }
+                self.report(py, "hot", &request, error);
                 finish(request, Answer::Json(500, Bytes::from_static(FAILED)), own);
             }
+        }
+    }
+
+    fn report(&self, py: Python<'_>, door: &str, request: &Request, error: PyErr) {
+        // `into_value` puts the traceback into the exception, where Python looks for it.
+        let error = error.into_value(py);
+        let arguments = (door, request.method.as_str(), request.target.as_str(), error);
+        if let Err(second) = self.report.call1(py, arguments) {
+            second.write_unraisable(py, None);
+        }
+    }
+
+    fn tell(&self, py: Python<'_>, request: &Request, refused: Refused) {
+        let told = request.peer.object(py, self.make_peer.bind(py)).and_then(|peer| {
+            let headers = texts(&request.headers);
+            let arguments =
+                (request.method.as_str(), &request.target, headers, peer, refused.status, refused.seconds);
+            self.refused.call1(py, arguments)
+        });
+        if let Err(error) = told {
+            self.report(py, "refused", request, error);
         }
     }
 
@@ -94,10 +118,11 @@ impl Hot {
         Ok(Some(Answer::Json(status, Bytes::copy_from_slice(body.cast::<PyBytes>()?.as_bytes()))))
     }
 
-    fn pass_on(&self, request: Request, own: &Io) {
-        if let Err(Refused::Full(request) | Refused::Closed(request)) =
+    fn pass_on(&self, py: Python<'_>, request: Request, own: &Io) {
+        if let Err(queue::Refused::Full(request) | queue::Refused::Closed(request)) =
             self.doors.application.push(request, self.waiting)
         {
+            self.tell(py, &request, Refused { status: 503, seconds: 0.0 });
             finish(request, Answer::Json(503, Bytes::from_static(BUSY)), own);
         }
     }

@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::body::{Body, Content};
 use crate::connection::Connection;
-use crate::doors::{self, Answer, Held, Reply};
+use crate::doors::{self, Answer, Held, Refused, Reply};
 use crate::watch::Running;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -48,13 +49,14 @@ pub fn answer(
 ) -> impl Future<Output = Result<Response<Body>, io::Error>> {
     // Now, and not when this future is first looked at: the clock may come between.
     let running = connection.watch.begin();
-    answer_within(request, connection, running)
+    answer_within(request, connection, running, Instant::now())
 }
 
 async fn answer_within(
     request: Request<Incoming>,
     connection: Arc<Connection>,
     running: Running,
+    begin: Instant,
 ) -> Result<Response<Body>, io::Error> {
     let first_version = request.version() < Version::HTTP_2;
     if first_version {
@@ -84,9 +86,12 @@ async fn answer_within(
         let reading = read(body, declared_length, patient, &connection, &mut held);
         timeout(connection.limits.body, reading).await.unwrap_or(Err(Refusal::Slow))
     };
-    let body = match read {
-        Ok(body) => body,
-        Err(refusal) => return Ok(refuse(refusal, &connection, running, first_version)),
+    let (body, refusal) = match read {
+        Ok(body) => (body, None),
+        Err(refusal) => {
+            held = Held::new(connection.doors.clone()); // nothing of it is kept
+            (Bytes::new(), Some(refusal))
+        }
     };
     let (sender, receiver) = oneshot::channel();
     let request = doors::Request {
@@ -99,14 +104,17 @@ async fn answer_within(
         watch: connection.watch.clone(),
         reply: Reply { receiver: sender, io: connection.io.clone() },
         held,
+        refused: refusal
+            .map(|refusal| Refused { status: refusal.parts().0, seconds: begin.elapsed().as_secs_f64() }),
     };
     if connection.doors.hot.push(request, usize::MAX).is_err() {
         return Ok(refuse(Refusal::Busy, &connection, running, first_version));
     }
     connection.io.bell.notify_one();
-    match receiver.await {
-        Ok(answer) => Ok(respond(answer, headless, &connection, running)),
-        Err(_) => Ok(refuse(Refusal::Failed, &connection, running, false)),
+    match (receiver.await, refusal) {
+        (_, Some(refusal)) => Ok(refuse(refusal, &connection, running, first_version)),
+        (Ok(answer), None) => Ok(respond(answer, headless, &connection, running)),
+        (Err(_), None) => Ok(refuse(Refusal::Failed, &connection, running, false)),
     }
 }
 

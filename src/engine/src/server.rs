@@ -54,7 +54,7 @@ impl Server {
     /// Bind and accept. OSError when that fails, ValueError when the TLS files cannot be used.
     #[new]
     #[allow(clippy::too_many_arguments)] // called in one place, by keyword
-    #[pyo3(signature = (*, host, port, chain, key, client_ca, limits, hot, make_peer, report))]
+    #[pyo3(signature = (*, host, port, chain, key, client_ca, limits, hot, make_peer, refused, report))]
     fn new(
         host: &str,
         port: u16,
@@ -64,6 +64,7 @@ impl Server {
         limits: &Bound<'_, PyAny>,
         hot: Py<PyAny>,
         make_peer: Py<PyAny>,
+        refused: Py<PyAny>,
         report: Py<PyAny>,
     ) -> PyResult<Self> {
         let tls = server_config(chain, key, client_ca).map_err(PyValueError::new_err)?;
@@ -71,7 +72,7 @@ impl Server {
         let listener = bind(host, port).map_err(|error| os_error(&error))?;
         let local = listener.local_addr().map_err(|error| os_error(&error))?;
         let (doors, waiting) = (service.doors.clone(), service.limits.waiting);
-        let hot = Arc::new(Hot { hot, make_peer, report, doors, waiting, turn: Mutex::default() });
+        let hot = Arc::new(Hot { hot, make_peer, refused, report, doors, waiting, turn: Mutex::default() });
         let starts = (0..io_threads()).map(|_| Start::new(hot.clone())).collect::<io::Result<Vec<_>>>();
         let starts = starts.map_err(|error| os_error(&error))?;
         let threads: Vec<_> = starts.iter().map(|start| start.io.clone()).collect();

@@ -40,6 +40,7 @@ from openkes.server.app import create_app
 from openkes.server.hot import create_door
 from openkes.server.logs import ErrorLines
 from openkes.server.metrics import Metrics
+from openkes.server.refused import create_witness
 from openkes.server.state import Settings, State
 from openkes.server.upkeep import Upkeep
 
@@ -133,7 +134,8 @@ def start(config: Config, engine: bool | None = None) -> Running:
     files = front.TLSFiles(material.chain, material.key, material.client_ca)
     host, port = config.address
     try:
-        running = front.start(host, port, files, create_door(state), application, engine=engine)
+        door, witness = create_door(state), create_witness(state)
+        running = front.start(host, port, files, door, application, refused=witness, engine=engine)
     except front.TLSFilesError as error:
         raise OperatorError(str(error), "mend the files that 'tls:' names") from None
     except OSError as error:

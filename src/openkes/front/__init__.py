@@ -15,6 +15,7 @@ from openkes.front.types import (
     Headers,
     HotDoor,
     Limits,
+    OnRefusal,
     Peer,
     Response,
     TLSFiles,
@@ -27,6 +28,7 @@ __all__ = [
     "Headers",
     "HotDoor",
     "Limits",
+    "OnRefusal",
     "Peer",
     "Response",
     "TLSFiles",
@@ -45,6 +47,10 @@ def have_engine() -> bool:
     return True
 
 
+def _nobody(*_: object) -> None:
+    """Told of what is refused, when nobody wants to be."""
+
+
 def start(
     host: str,
     port: int,
@@ -52,6 +58,7 @@ def start(
     hot: HotDoor,
     application: Application,
     *,
+    refused: OnRefusal = _nobody,
     limits: Limits | None = None,
     engine: bool | None = None,
 ) -> Front:
@@ -64,7 +71,7 @@ def start(
     if have_engine() if engine is None else engine:
         from openkes.front.engine import EngineFront  # noqa: PLC0415  # it may not be installed
 
-        return EngineFront(host, port, files, hot, application, limits)
+        return EngineFront(host, port, files, hot, application, refused, limits)
     from openkes.front.python import PythonFront  # noqa: PLC0415  # not loaded beside the engine
 
-    return PythonFront(host, port, files, hot, application, limits)
+    return PythonFront(host, port, files, hot, application, refused, limits)

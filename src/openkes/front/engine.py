@@ -12,7 +12,7 @@ import openkes_engine  # type: ignore[import-not-found, import-untyped, unused-i
 from openkes.front.pool import Pool
 from openkes.front.report import report
 from openkes.front.tls import check
-from openkes.front.types import Application, HotDoor, Limits, Peer, TLSFiles, TLSFilesError
+from openkes.front.types import Application, HotDoor, Limits, OnRefusal, Peer, TLSFiles, TLSFilesError
 
 # An I/O thread waits for the interpreter at most this long behind an application thread that computes. Python's own
 # value, 5 ms, would be many times a whole call.
@@ -32,6 +32,7 @@ class EngineFront:
         files: TLSFiles,
         hot: HotDoor,
         application: Application,
+        refused: OnRefusal,
         limits: Limits,
     ) -> None:
         check(files)
@@ -45,6 +46,7 @@ class EngineFront:
                 limits=limits,
                 hot=hot,
                 make_peer=Peer,
+                refused=refused,
                 report=report,
             )
         except ValueError as error:

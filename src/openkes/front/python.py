@@ -11,7 +11,7 @@ from openkes.front.pool import Pool
 from openkes.front.report import report
 from openkes.front.twin.context import make_context
 from openkes.front.twin.server import Server
-from openkes.front.types import Application, Headers, HotDoor, Limits, Peer, Response, TLSFiles
+from openkes.front.types import Application, Headers, HotDoor, Limits, OnRefusal, Peer, Response, TLSFiles
 
 _JOIN = 2.0  # seconds for a thread that has nothing left to do
 
@@ -28,9 +28,10 @@ class PythonFront:
         files: TLSFiles,
         hot: HotDoor,
         application: Application,
+        refused: OnRefusal,
         limits: Limits,
     ) -> None:
-        self._server = Server(host, port, make_context(files), limits)
+        self._server = Server(host, port, make_context(files), limits, refused)
         self.address: tuple[str, int] = self._server.listen()
         self._stop = threading.Lock()
         self._stopped = False

@@ -14,7 +14,7 @@ _DEPTH = 5  # exceptions of a chain of causes
 
 
 def report(door: str, method: str, target: str, error: BaseException) -> None:
-    """One error record. `door` is "hot" or "application"."""
+    """One error record. `door` is "hot", "application", or "refused" for who is told of refusals."""
     _logger.error("%s door failed on %s %r\n%s", door, method, target, describe(error))
 
 

@@ -39,6 +39,11 @@ Headers = list[tuple[str, str]]
 Response = tuple[int, Headers, Iterable[bytes]]
 Application = Callable[[str, str, Headers, Peer, int | None, bytes], Response]
 
+#: refused(method, target, headers, peer, status, seconds): of every request whose head was understood, and which the
+#: front then answers with this error by itself, so that no door sees it (a body too large or too slow, too many calls
+#: at once). Called before the answer, `seconds` after the head, as the hot door is: it holds others up.
+OnRefusal = Callable[[str, str, Headers, Peer, int, float], None]
+
 
 @dataclass(frozen=True, slots=True)
 class TLSFiles:

@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, NotFound
 
-from openkes import api, names
+from openkes import api
 from openkes.errors import APIError, Code
 from openkes.server import failures, guard, proxy, routes, system, wire
 from openkes.server.audit import Record, new_id, subject
@@ -147,16 +147,10 @@ def _audit(state: State, status: int) -> APIError | None:
     peer = request.environ["openkes.peer"]
     path = routes.raw_path(request.environ["RAW_URI"])
     who = peer.identity
-    about = subject(request.method, path, who, state.settings.identities.get(who, ""), _key())
+    key = routes.key_in(g.route, (request.view_args or {}).get("name", ""))
+    about = subject(request.method, path, who, state.settings.identities.get(who, ""), key)
     duration = time.perf_counter() - g.begin
     refusal = state.record(g.route, Record(wall_clock(), g.id, facts(peer).origin, about, status, duration))
     if refusal is not None and state.changes(g.route):
         _log.error("%s by %s is done, and not in the audit log", path, who)
     return refusal
-
-
-def _key() -> str:
-    """The key this request is about, "" when it names none."""
-    name = (request.view_args or {}).get("name", "")
-    is_key = g.route.startswith("key_") and g.route != "key_list"
-    return name if is_key and names.is_valid(name) else ""

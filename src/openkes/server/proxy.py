@@ -6,6 +6,7 @@ From everybody else the header is stripped: nobody becomes somebody by writing a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -47,6 +48,18 @@ def caller(proxy: Proxy, request: Request, authority: Authority | None = None, o
         if optional:
             return Forwarded(peer.address, "", None, 0)
         raise
+
+
+def identity(proxy: Proxy, headers: Iterable[tuple[str, str]], peer: Peer, authority: Authority | None = None) -> str:
+    """Of the caller, as far as it can be told; the proxy's own where it forwards nothing that counts. Names of
+    `headers` in lower case."""
+    if peer.identity not in proxy.identities or not peer.identity:
+        return peer.identity
+    value = ",".join(value for name, value in headers if name == proxy.header.lower())
+    try:
+        return _client(value, peer.address, proxy.header, authority).identity
+    except APIError:
+        return peer.identity
 
 
 def _client(value: str, address: str, header: str, authority: Authority | None) -> Forwarded:

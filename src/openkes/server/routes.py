@@ -148,6 +148,22 @@ def clean(path: str) -> str:
     return cleaned
 
 
+def find(path: str) -> tuple[str, str]:
+    """The name of the route that a raw path leads to, "none" without one, and the unescaped name in the path."""
+    path = unescape(path)
+    parts = path.split("/", 4)
+    spec, name = api.BY_PATH.get(path), ""
+    if spec is None and len(parts) > 4:
+        spec, name = api.BY_PATH.get("/".join(parts[:4]) + "/"), parts[4]
+    return (spec.name, name) if spec else ("none", "")
+
+
+def key_in(route: str, name: str) -> str:
+    """The key that a request is about, "" when it names none."""
+    is_key = route.startswith("key_") and route != "key_list"
+    return name if is_key and names.is_valid(name) else ""
+
+
 def raw_path(target: str) -> str:
     """A request target without its query."""
     return target.partition("?")[0]

@@ -16,6 +16,7 @@ from OpenSSL import SSL
 
 from openkes.front import refusals
 from openkes.front.refusals import Refused
+from openkes.front.report import report
 from openkes.front.twin.chunked import Decoder
 from openkes.front.twin.context import make_peer
 from openkes.front.twin.request import Request
@@ -75,6 +76,7 @@ class Connection(HTTPConnection):
         self._seen = 0  # of the buffer, in the search for the end of the head
         self._out = bytearray()
         self._served = False
+        self._begun = 0.0  # when the head was there
         self._closed = False
         self._decoder: Decoder | None = None
         self._left = 0
@@ -131,12 +133,15 @@ class Connection(HTTPConnection):
         del self._buffer[: len(head)]
         self.request = Request(self, head)
         self.request.parse_request()
-        self.flush()  # "100 Continue"
         self._served = True
         self.phase = Phase.BODY
-        self.deadline = time.monotonic() + self.server.limits.body
+        self._begun = time.monotonic()
+        self.deadline = self._begun + self.server.limits.body
         self._decoder = Decoder(self.server.limits.max_header) if self.request.chunked_read else None
         self._left = self.request.declared_length or 0
+        if self._left > self.server.limits.max_body:
+            raise Refused(413)
+        self.flush()  # "100 Continue"
 
     def _body(self) -> bool:
         if self._decoder is None:
@@ -167,11 +172,21 @@ class Connection(HTTPConnection):
 
     def refuse(self, status: int) -> Step:
         """Answer with an error, at once or not at all, and let the connection end."""
+        if self.peer is not None and self.phase in {Phase.BODY, Phase.RUNNING}:
+            self._tell(self.peer, status)
         try:
             self.tls.send(refusals.response(status))
         except SSL.Error:
             return Step.DEAD
         return self.finish()
+
+    def _tell(self, peer: Peer, status: int) -> None:
+        request, seconds = self.request, time.monotonic() - self._begun
+        method = request.method.decode("ascii")
+        try:
+            self.server.refused(method, request.target, request.headers, peer, status, seconds)
+        except Exception as error:  # the client gets its answer all the same
+            report("refused", method, request.target, error)
 
     def finish(self) -> Step:
         """Say that no more will be written; linger."""

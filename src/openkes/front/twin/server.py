@@ -21,7 +21,7 @@ from openkes.front.refusals import Refused
 from openkes.front.report import report
 from openkes.front.twin.call import Call
 from openkes.front.twin.connection import Connection, Phase, Step
-from openkes.front.types import Limits
+from openkes.front.types import Limits, OnRefusal
 
 _BACKLOG = 4096  # a whole fleet may connect at once after a restart
 _BETWEEN = {Phase.HANDSHAKE, Phase.HEAD}  # no request is lost when a connection ends here
@@ -76,12 +76,13 @@ class _Manager(ConnectionManager):
 class Server(HTTPServer):
     """Also `openkes.front.pool`'s Source."""
 
-    def __init__(self, host: str, port: int, context: SSL.Context, limits: Limits) -> None:
+    def __init__(self, host: str, port: int, context: SSL.Context, limits: Limits, refused: OnRefusal) -> None:
         super().__init__((host, port), gateway=None, minthreads=1, server_name="openkes")
         self.context = context
         self.limits = limits
+        self.refused = refused
         self.stopping = False
-        self.max_request_body_size = limits.max_body
+        self.max_request_body_size = 0  # `Connection` looks, when the rest of the head is read
         self.expiration_interval = min(0.5, max(0.05, min(limits.header, limits.idle, limits.handshake) / 4))
         self._ready: queue.SimpleQueue[Connection | None] = queue.SimpleQueue()
         self._gone: queue.SimpleQueue[int | None] = queue.SimpleQueue()
