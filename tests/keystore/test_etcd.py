@@ -7,21 +7,22 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from openkes.keystore import KeyExists, KeyNotFound, Unreachable
+from openkes.keystore import KeyNotFound, Unreachable
 from openkes.keystore.etcd import LIMIT_SECONDS, EtcdStore, messages
+from openkes.keystore.etcd.gateway import Gateway
 from tests.keystore.conformance import Conformance
 from tests.keystore.etcd_server import Cluster, needs_etcd, running
+from tests.keystore.in_doubt import TOO_LONG, InDoubt
 from tests.keystore.lossy import Proxy, lossy
 from tests.keystore.shared import Shared
 
 pytestmark = needs_etcd
-TOO_LONG = 5.0  # seconds for a call that may take one, on a loaded machine
 
 
 @pytest.fixture
@@ -73,7 +74,12 @@ def behind(proxy: Proxy, prefix: str) -> Iterator[EtcdStore]:
     store.close()
 
 
-class TestEtcdStore(Conformance, Shared):
+@pytest.fixture
+def pauser(behind: EtcdStore) -> Gateway:
+    return behind._gateway
+
+
+class TestEtcdStore(Conformance, Shared, InDoubt):
     """With the fixture `store` of this module."""
 
 
@@ -129,83 +135,6 @@ def test_more_names_than_are_asked_for_at_once(store: EtcdStore, monkeypatch: py
     assert (page.names, page.continue_at) == (["a", "b", "c"], "d")
 
 
-def test_a_create_whose_answer_is_lost_is_done(proxy: Proxy, behind: EtcdStore) -> None:
-    proxy.lost_answers = 1
-    behind.create("key", b"entry")
-    assert proxy.lost == 1
-    assert behind.get("key") == b"entry"
-
-
-def test_a_create_that_was_lost_is_sent_again(proxy: Proxy, behind: EtcdStore) -> None:
-    proxy.lost_requests = 1
-    behind.create("key", b"entry")
-    assert proxy.lost == 1
-    assert behind.get("key") == b"entry"
-
-
-@pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
-def test_a_create_of_a_taken_name_is_refused_whatever_is_lost(
-    store: EtcdStore, proxy: Proxy, behind: EtcdStore, lost: str
-) -> None:
-    store.create("key", b"other")
-    setattr(proxy, lost, 1)
-    with pytest.raises(KeyExists):
-        behind.create("key", b"entry")
-    assert proxy.lost == 1
-    assert store.get("key") == b"other"
-
-
-@pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
-def test_a_replace_is_done_once_whatever_is_lost(proxy: Proxy, behind: EtcdStore, lost: str) -> None:
-    behind.create("key", b"old")
-    setattr(proxy, lost, 1)
-    behind.replace("key", b"old", b"new")
-    assert proxy.lost == 1
-    assert behind.get("key") == b"new"
-
-
-@pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
-def test_a_delete_is_done_whatever_is_lost(proxy: Proxy, behind: EtcdStore, lost: str) -> None:
-    behind.create("key", b"entry")
-    setattr(proxy, lost, 1)
-    behind.delete("key")
-    assert proxy.lost == 1
-    assert behind.list("", 10).names == []
-
-
-def between(proxy: Proxy, store: EtcdStore, act: Callable[[], None]) -> None:
-    """Run `act` when an answer was lost, before the call is sent again."""
-    proxy.lost_answers = 1
-    pause = store._gateway.pause
-
-    def paused(until: float) -> bool:
-        if proxy.lost == 1:
-            act()
-            store._gateway.pause = pause  # type: ignore[method-assign]
-        return pause(until)
-
-    store._gateway.pause = paused  # type: ignore[method-assign]
-
-
-def test_a_delete_whose_answer_is_lost_spares_what_was_created_since(
-    store: EtcdStore, proxy: Proxy, behind: EtcdStore
-) -> None:
-    behind.create("key", b"first")
-    between(proxy, behind, lambda: store.create("key", b"second"))
-    behind.delete("key")
-    assert store.get("key") == b"second"
-
-
-def test_a_replace_whose_answer_is_lost_is_not_done_over_what_came_since(
-    store: EtcdStore, proxy: Proxy, behind: EtcdStore
-) -> None:
-    behind.create("key", b"old")
-    between(proxy, behind, lambda: store.replace("key", b"new", b"old"))
-    with pytest.raises(KeyExists):
-        behind.replace("key", b"old", b"new")
-    assert store.get("key") == b"old"
-
-
 def test_a_delete_goes_on_when_the_entry_was_replaced_meanwhile(store: EtcdStore, prefix: str) -> None:
     store.create("key", b"first")
     change = store._change
@@ -220,15 +149,6 @@ def test_a_delete_goes_on_when_the_entry_was_replaced_meanwhile(store: EtcdStore
     store._change = replaced_first  # type: ignore[method-assign, assignment]
     store.delete("key")
     assert store.list("", 10).names == []
-
-
-@pytest.mark.usefixtures("impatient")
-def test_what_is_lost_again_and_again_ends(proxy: Proxy, behind: EtcdStore) -> None:
-    proxy.lost_requests = 1_000_000
-    begin = time.monotonic()
-    with pytest.raises(Unreachable):
-        behind.create("key", b"entry")
-    assert time.monotonic() - begin < TOO_LONG
 
 
 def test_nobody_there() -> None:

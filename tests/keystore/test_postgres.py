@@ -6,23 +6,23 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from openkes.errors import OperatorError
-from openkes.keystore import KeyExists, KeyNotFound, Unreachable
-from openkes.keystore.postgres.connections import MOST
+from openkes.keystore import KeyNotFound, Unreachable
+from openkes.keystore.postgres.connections import MOST, Connections
 from openkes.keystore.postgres.store import PostgresStore
 from openkes.keystore.postgres.target import Host, Table, Target
 from tests.keystore.conformance import Conformance, run_all
+from tests.keystore.in_doubt import TOO_LONG, InDoubt
 from tests.keystore.lossy import Proxy, lossy
 from tests.keystore.postgres_server import DATABASE, Server, needs_postgres, running
 from tests.keystore.shared import Shared
 
 pytestmark = needs_postgres
-TOO_LONG = 6.0  # seconds for a call that may take one, on a loaded machine
 CHANGES = (b"INSERT INTO", b"UPDATE ", b"DELETE FROM")
 
 
@@ -81,7 +81,12 @@ def behind(proxy: Proxy, store: PostgresStore, table: Table) -> Iterator[Postgre
     store.close()
 
 
-class TestPostgresStore(Conformance, Shared):
+@pytest.fixture
+def pauser(behind: PostgresStore) -> Connections:
+    return behind._database._connections
+
+
+class TestPostgresStore(Conformance, Shared, InDoubt):
     """With the fixture `store` of this module."""
 
 
@@ -104,96 +109,6 @@ def test_names_that_are_none_are_not_listed(server: Server, store: PostgresStore
     assert store.list("", 10).names == ["b"]
     with pytest.raises(KeyNotFound):
         store.get("a key")
-
-
-@pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
-def test_a_create_is_done_once_whatever_is_lost(proxy: Proxy, behind: PostgresStore, lost: str) -> None:
-    setattr(proxy, lost, 1)
-    behind.create("key", b"entry")
-    assert proxy.lost == 1
-    assert behind.get("key") == b"entry"
-
-
-@pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
-def test_a_create_of_a_taken_name_is_refused_whatever_is_lost(
-    store: PostgresStore, proxy: Proxy, behind: PostgresStore, lost: str
-) -> None:
-    store.create("key", b"other")
-    setattr(proxy, lost, 1)
-    with pytest.raises(KeyExists):
-        behind.create("key", b"entry")
-    assert proxy.lost == 1
-    assert store.get("key") == b"other"
-
-
-@pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
-def test_a_replace_is_done_once_whatever_is_lost(proxy: Proxy, behind: PostgresStore, lost: str) -> None:
-    behind.create("key", b"old")
-    setattr(proxy, lost, 1)
-    behind.replace("key", b"old", b"new")
-    assert proxy.lost == 1
-    assert behind.get("key") == b"new"
-
-
-@pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
-def test_a_delete_is_done_whatever_is_lost(proxy: Proxy, behind: PostgresStore, lost: str) -> None:
-    behind.create("key", b"entry")
-    setattr(proxy, lost, 1)
-    behind.delete("key")
-    assert proxy.lost == 1
-    assert behind.list("", 10).names == []
-
-
-def between(proxy: Proxy, store: PostgresStore, act: Callable[[], None]) -> None:
-    """Run `act` when an answer was lost, before the call is made again."""
-    proxy.lost_answers = 1
-    connections = store._database._connections
-    pause = connections.pause
-
-    def paused(until: float) -> bool:
-        if proxy.lost == 1:
-            connections.pause = pause  # type: ignore[method-assign]
-            act()
-        return pause(until)
-
-    connections.pause = paused  # type: ignore[method-assign]
-
-
-def test_a_delete_whose_answer_is_lost_spares_what_was_created_since(
-    store: PostgresStore, proxy: Proxy, behind: PostgresStore
-) -> None:
-    behind.create("key", b"first")
-    between(proxy, behind, lambda: store.create("key", b"second"))
-    behind.delete("key")
-    assert store.get("key") == b"second"
-
-
-def test_a_replace_whose_answer_is_lost_is_not_done_over_what_came_since(
-    store: PostgresStore, proxy: Proxy, behind: PostgresStore
-) -> None:
-    behind.create("key", b"old")
-    between(proxy, behind, lambda: store.replace("key", b"new", b"old"))
-    with pytest.raises(KeyExists):
-        behind.replace("key", b"old", b"new")
-    assert store.get("key") == b"old"
-
-
-def test_a_replace_whose_answer_is_lost_of_an_entry_deleted_since(
-    store: PostgresStore, proxy: Proxy, behind: PostgresStore
-) -> None:
-    behind.create("key", b"old")
-    between(proxy, behind, lambda: store.delete("key"))
-    with pytest.raises(KeyNotFound):
-        behind.replace("key", b"old", b"new")
-
-
-@pytest.mark.usefixtures("impatient")
-def test_what_is_lost_again_and_again_ends(proxy: Proxy, behind: PostgresStore) -> None:
-    proxy.lost_requests = 1_000_000
-    begin = time.monotonic()
-    with pytest.raises(Unreachable):
-        behind.create("key", b"entry")
-    assert time.monotonic() - begin < TOO_LONG
 
 
 def test_a_connection_that_was_ended_meanwhile_is_replaced_unseen(server: Server, store: PostgresStore) -> None:
