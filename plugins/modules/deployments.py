@@ -20,13 +20,8 @@ options:
     description: The group that holds all MinIO hosts.
     type: str
     default: minio
-attributes:
-  check_mode:
-    description: Does the same, for it changes nothing.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - openkes.kes.looks_only
 author:
   - openkes contributors (@openkes)
 """

@@ -20,13 +20,7 @@ options:
     default: ''
 extends_documentation_fragment:
   - openkes.kes.minio_host
-attributes:
-  check_mode:
-    description: Does the same, for it changes nothing.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
+  - openkes.kes.looks_only
 author:
   - openkes contributors (@openkes)
 """

@@ -28,13 +28,8 @@ options:
     type: str
     choices: [systemd, process]
     default: systemd
-attributes:
-  check_mode:
-    description: Does the same, for it changes nothing.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - openkes.kes.looks_only
 author:
   - openkes contributors (@openkes)
 """

@@ -24,14 +24,9 @@ options:
   digest:
     description: What it must tell as the digest of its configuration, such as after a reload. Anything when unset.
     type: str
-extends_documentation_fragment: openkes.kes.connection
-attributes:
-  check_mode:
-    description: Does the same, for it changes nothing.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - openkes.kes.connection
+  - openkes.kes.looks_only
 author:
   - openkes contributors (@openkes)
 """
