@@ -1,44 +1,45 @@
-"""The collection as an operator gets it: built, and installed where nothing of this checkout is in reach."""
+"""The built collection, and the scenarios that run ahead of their tests."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.roles.scenario import ROOT
+from tests.hosts.support import why_not
+from tests.roles import collection
+from tests.roles.ahead import Ahead
+
+_AHEAD = pytest.StashKey[Ahead]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin with the scenarios that this run is about."""
+    ahead = session.config.stash[_AHEAD] = Ahead()
+    if why_not() is None and not session.config.option.collectonly:
+        marks = [item.get_closest_marker("scenario") for item in session.items]
+        ahead.start([mark.args[0] for mark in marks if mark is not None])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _AHEAD in session.config.stash:
+        session.config.stash[_AHEAD].stop()
 
 
 @pytest.fixture(scope="session")
-def galaxy() -> str:
-    """Path of ansible-galaxy."""
-    own = Path(os.environ.get("OPENKES_VENV", ROOT / ".venv")) / "bin/ansible-galaxy"
-    found = str(own) if own.exists() else shutil.which("ansible-galaxy")
-    assert found is not None, "ansible-galaxy is missing: tools/setup.sh test"
-    return found
+def ahead(pytestconfig: pytest.Config) -> Ahead:
+    return pytestconfig.stash[_AHEAD]
 
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built collection."""
-    output = tmp_path_factory.mktemp("dist")
-    built = subprocess.run(
-        [ROOT / "tools/collection.sh", "--native", "--output", output], capture_output=True, text=True, check=False
-    )
-    assert built.returncode == 0, built.stderr
-    return Path(built.stdout.splitlines()[-1])
+    return collection.build(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="session")
-def installed_collection(archive: Path, galaxy: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed_collection(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collections path that holds the built collection and nothing else."""
     path = tmp_path_factory.mktemp("collections")
-    done = subprocess.run(
-        [galaxy, "collection", "install", "--offline", "--no-deps", "-p", path, archive],
-        capture_output=True, text=True, check=False, cwd=path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    collection.install(archive, path)
     return path

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tests.hosts.support import cache_dir
 
@@ -44,6 +47,42 @@ class Outcome:
         ]
 
 
+class _Running:
+    """The scenarios that run, for `stop`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def run(self, command: list[str | Path], out: BinaryIO, env: dict[str, str]) -> int:
+        with self._lock:
+            assert not self._stopped, "the session is over"
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=ROOT,
+                start_new_session=True,
+            )  # fmt: skip
+            self._processes.add(process)
+        code = process.wait()
+        with self._lock:
+            self._processes.discard(process)
+        return code
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                os.killpg(process.pid, signal.SIGTERM)
+
+
+_running = _Running()
+
+
+def stop() -> None:
+    """End what runs, for good: hosts of a test run that has ended go away by themselves."""
+    _running.stop()
+
+
 def run(name: str, **environment: str) -> Outcome:
     """Run the whole test sequence of a scenario; AssertionError with the log's tail when it fails."""
     logs = cache_dir() / "logs"
@@ -59,14 +98,11 @@ def run(name: str, **environment: str) -> Outcome:
     # A folder, and with it hosts, of this run alone: somebody may be at work on the same scenario.
     with tempfile.TemporaryDirectory() as top, path.open("wb") as out:
         env["MOLECULE_EPHEMERAL_DIRECTORY"] = str(Path(top) / f"{name}-{Path(top).name}")
-        done = subprocess.run(
-            [ROOT / "tools/molecule.sh", "test", "-s", name],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=ROOT, check=False,
-        )  # fmt: skip
+        code = _running.run([ROOT / "tools/molecule.sh", "test", "-s", name], out, env)
     log = path.read_text(encoding="utf-8", errors="replace")
-    if done.returncode != 0:
+    if code != 0:
         tail = "\n".join(log.splitlines()[-TAIL:])
-        raise AssertionError(f"scenario {name} failed ({done.returncode}), whole log in {path}\n{tail}")
+        raise AssertionError(f"scenario {name} failed ({code}), whole log in {path}\n{tail}")
     # A step whose playbook Molecule cannot find is skipped with a warning: that is a test not run.
     assert "Missing playbook" not in log, f"a step was skipped: see {path}"
     starts = list(STEP.finditer(log))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.roles.collection import galaxy
 from tests.roles.scenario import ROOT
 
 pytestmark = pytest.mark.timeout(600)
@@ -39,8 +40,8 @@ def test_leaves_out(archive: Path, folder: str) -> None:
     assert [name for name in _names(archive) if name == folder or name.startswith(f"{folder}/")] == []
 
 
-def test_site_runs_from_an_empty_folder(installed_collection: Path, galaxy: str, tmp_path: Path) -> None:
-    playbook = str(Path(galaxy).with_name("ansible-playbook"))
+def test_site_runs_from_an_empty_folder(installed_collection: Path, tmp_path: Path) -> None:
+    playbook = str(Path(galaxy()).with_name("ansible-playbook"))
     inventory = tmp_path / "inventory.yml"
     inventory.write_text("kes: {hosts: {kes-1: {}}}\nminio: {hosts: {minio-1: {}}}\n")
     done = subprocess.run(

@@ -16,7 +16,7 @@ from collections import Counter
 TRIES = 3  # as the AWS SDKs do by default
 TIMEOUT = 20.0  # seconds a call may take
 WITHIN = 120.0  # seconds
-PACE = 0.02  # seconds from one object to the next: the playbooks that run meanwhile need the machine, too
+PACE = 0.1  # seconds from one object to the next: the playbooks that run meanwhile need the machine, too
 
 
 class Load:

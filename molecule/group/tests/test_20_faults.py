@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from conftest import KES, Site, address
 from load import Load
 
 from openkes.client import Client
-from tests.roles import on_host, rerun
+from tests.roles import on_host, releases, rerun
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -136,12 +137,17 @@ def test_a_login_that_the_store_refuses_replaces_nothing(site: Site, kes: dict[s
     nothing_failed(load)
 
 
-def test_a_changed_configuration_reaches_one_key_server_after_the_other(
-    load: Load, site: Site, kes: dict[str, Any]
+def test_a_release_and_its_configuration_reach_one_key_server_after_the_other(
+    load: Load, site: Site, kes: dict[str, Any], admin: dict[str, Client], tmp_path: Path
 ) -> None:
     before = {name: on_host.invocation(host, "openkes") for name, host in kes.items()}
-    done = site(kes_server_extra_config={"cache": {"expiry": {"any": "6s", "unused": "1h", "offline": "1h"}}})
+    house = releases.newer(Path(os.environ["OPENKES_WHEELHOUSE"]), tmp_path, "9.0.0")
+    done = site(
+        kes_server_wheelhouse=str(house),
+        kes_server_extra_config={"cache": {"expiry": {"any": "6s", "unused": "1h", "offline": "1h"}}},
+    )
     assert done.returncode == 0
+    assert [client.version()["version"] for client in admin.values()] == ["9.0.0"] * len(KES)
     after = {name: on_host.invocation(host, "openkes") for name, host in kes.items()}
     assert all(before[name] != after[name] for name in KES)
     begun = [
