@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ import pytest
 
 from openkes.keystore import Unreachable
 from openkes.keystore.postgres.database import LIMIT_SECONDS
+from openkes.keystore.postgres.session import Session
 from openkes.keystore.postgres.store import PostgresStore
 from tests.keystore.etcd_server import wait_for
 from tests.keystore.load import loaded
@@ -54,6 +56,25 @@ def test_a_connection_that_is_killed_under_load_is_noticed_by_nobody(server: Ser
             load.wait_for_more(10)
     assert load.failures == []
     load.check(store)
+
+
+def test_a_connection_that_is_killed_while_it_is_set_up(
+    server: Server, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'kes'"
+    start, killed = Session._start, threading.Event()
+
+    def killed_first(session: Session, host: str) -> None:
+        if not killed.is_set():
+            server.sql(kill)
+            killed.set()
+        start(session, host)
+
+    store.create("set-up", b"entry")
+    server.sql(kill)
+    monkeypatch.setattr(Session, "_start", killed_first)
+    assert store.get("set-up") == b"entry"
+    assert killed.is_set()
 
 
 def test_a_server_that_hangs_is_unreachable_and_then_goes_on(server: Server, store: PostgresStore) -> None:

@@ -31,7 +31,10 @@ _HINTS = {
 }
 #: Of what libpq says when it cannot connect, for which there is no SQLSTATE: what passes when a server starts or
 #: another one takes over.
-_PASSING = ("refused", "No such file", "starting up", "shutting down", "read-only", "recovery", "closed", "too many")
+_PASSING = (
+    *("refused", "No such file", "starting up", "shutting down", "terminating connection"),
+    *("read-only", "recovery", "closed", "too many"),
+)
 _CONNECTION_HINTS = {
     "password authentication failed": "look at keystore.postgres.user and keystore.postgres.password",
     "no password supplied": "set keystore.postgres.password",
@@ -69,6 +72,8 @@ def connection_text(error: psycopg.Error) -> str:
 
 def passes(error: psycopg.Error) -> bool:
     """Whether a connection that could not be made may be made in a moment."""
+    if error.sqlstate is not None:  # it was made, and lost with the first statement
+        return kind_of(error) is not Kind.REFUSED
     return any(words in str(error) for words in _PASSING)
 
 
