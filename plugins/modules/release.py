@@ -100,8 +100,13 @@ version:
   description: Version of the key server.
   returned: success
   type: str
+has_engine:
+  description: Whether the release has the compiled engine, or will have it where it is not installed yet.
+  returned: success
+  type: bool
 """
 
+import glob
 import os
 import shutil
 import tarfile
@@ -121,6 +126,16 @@ def current(base: str) -> str:
         return ""
 
 
+def wants_engine(params: dict[str, Any]) -> bool:
+    """Whether the compiled engine is to be installed."""
+    return bool(params["engine"] == "required" or (params["engine"] == "preferred" and params["with_engine"]))
+
+
+def has_engine(base: str, release: str) -> bool:
+    """Whether an installed release has the compiled engine."""
+    return bool(glob.glob(os.path.join(glob.escape(base), release, "lib/python3*/site-packages/openkes_engine")))
+
+
 def report(module: AnsibleModule) -> dict[str, Any]:
     """What is there, and whether something is to be done."""
     params = module.params
@@ -128,7 +143,13 @@ def report(module: AnsibleModule) -> dict[str, Any]:
     installed = os.path.exists(os.path.join(base, release, COMPLETE))
     before = current(base)
     changed = not installed or (params["activate"] and before != release)
-    result = {"changed": changed, "installed": installed, "release": release, "version": params["version"]}
+    result = {
+        "changed": changed,
+        "installed": installed,
+        "release": release,
+        "version": params["version"],
+        "has_engine": has_engine(base, release) if installed else wants_engine(params),
+    }
     if changed and params["activate"]:
         result["diff"] = {"before": before and "%s\n" % before, "after": "%s\n" % release}
     elif changed:
@@ -162,7 +183,7 @@ def install(module: AnsibleModule, target: str) -> None:
     run(module, params["python"], "-m", "venv", target)
     python = os.path.join(target, "bin", "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-    wants_engine = params["engine"] == "required" or (params["engine"] == "preferred" and params["with_engine"])
+    engine = wants_engine(params)
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as folder:
         if params["archive"]:
             with tarfile.open(params["archive"]) as archive:
@@ -175,9 +196,9 @@ def install(module: AnsibleModule, target: str) -> None:
             source.append("--no-index")
         elif params["index_url"]:
             source += ["--index-url", params["index_url"]]
-        requirement = wanted(params["version"], params["extras"], wants_engine)
+        requirement = wanted(params["version"], params["extras"], engine)
         code, _out, err = module.run_command([*pip, *source, requirement], umask=0o022)
-        if code != 0 and params["engine"] == "preferred" and wants_engine:
+        if code != 0 and params["engine"] == "preferred" and engine:
             module.warn("The engine does not fit this host, so the key server runs on its Python twin.")
             requirement = wanted(params["version"], params["extras"], False)
             code, _out, err = module.run_command([*pip, *source, requirement], umask=0o022)
@@ -245,6 +266,7 @@ def main() -> None:
     try:
         if not result["installed"]:
             install(module, os.path.join(params["base"], params["release"]))
+            result["has_engine"] = has_engine(params["base"], params["release"])
         if params["activate"]:
             switch(params["base"], params["release"])
             clean(params["base"], params["keep"])

@@ -6,9 +6,12 @@ import errno
 import hashlib
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -264,18 +267,33 @@ def test_threads_end_with_the_server(serve: Serve) -> None:
     until(lambda: not [t for t in threading.enumerate() if t.ident not in before and t.name.startswith("kes")])
 
 
-def test_an_interpreter_that_ends_without_stop(engine: bool, files: TLSFiles, tmp_path: Any) -> None:
-    import subprocess
-    import sys
-
-    (tmp_path / "chain").write_bytes(files.chain)
-    (tmp_path / "key").write_bytes(files.key)
+def run(files: TLSFiles, folder: Path, start: str) -> subprocess.CompletedProcess[str]:
+    """A program of its own, with `files` and `front`."""
+    (folder / "chain").write_bytes(files.chain)
+    (folder / "key").write_bytes(files.key)
     program = (
-        "import sys, pathlib; from openkes import front; folder = pathlib.Path(sys.argv[1])\n"
+        "import ctypes, sys, pathlib; from openkes import front; folder = pathlib.Path(sys.argv[1])\n"
         "files = front.TLSFiles((folder / 'chain').read_bytes(), (folder / 'key').read_bytes())\n"
-        f"front.start('127.0.0.1', 0, files, lambda *_: (200, b''), None, engine={engine})\n"
-        "print('up')\n"
+        f"{start}\nprint('up')\n"
     )
-    command = [sys.executable, "-c", program, str(tmp_path)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    command = [sys.executable, "-c", program, str(folder)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_an_interpreter_that_ends_without_stop(engine: bool, files: TLSFiles, tmp_path: Path) -> None:
+    start = f"front.start('127.0.0.1', 0, files, lambda *_: (200, b''), None, engine={engine})"
+    done = run(files, tmp_path, start)
     assert (done.returncode, done.stdout, done.stderr) == (0, "up\n", "")
+
+
+def test_a_process_that_may_not_make_memory_executable(engine: bool, files: TLSFiles, tmp_path: Path) -> None:
+    """As under MemoryDenyWriteExecute= of systemd, by the kernel's own means (PR_SET_MDWE, Linux 6.3)."""
+    deny = "ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0 or sys.exit('none')"
+    done = run(files, tmp_path, f"{deny}\nfront.start('127.0.0.1', 0, files, None, None, engine={engine})")
+    if done.stderr == "none\n":
+        pytest.skip("this kernel cannot deny it")
+    if engine:
+        assert (done.returncode, done.stdout, done.stderr) == (0, "up\n", "")
+    else:
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("openkes.front.types.CannotRun: the pure Python engine needs to make memory executable")

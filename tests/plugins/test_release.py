@@ -91,6 +91,23 @@ def test_an_interrupted_installation_is_no_release(run_module: RunModule, instal
     assert (answer["changed"], answer["installed"]) == (True, False)
 
 
+def test_whether_a_release_has_the_engine_is_seen_once_it_is_installed(run_module: RunModule, installed: Path) -> None:
+    asked = {"base": str(installed), "release": "1.0-a", "version": "1.0", "engine": "preferred"}
+    assert run_module("release", **asked)["has_engine"] is False
+    (installed / "1.0-a/lib/python3.11/site-packages/openkes_engine").mkdir(parents=True)
+    assert run_module("release", **asked)["has_engine"] is True
+
+
+@pytest.mark.parametrize(
+    ("engine", "wheel", "has"), [("required", True, True), ("preferred", False, False), ("python", True, False)]
+)
+def test_before_it_is_installed_it_is_what_will_be(
+    run_module: RunModule, installed: Path, engine: str, wheel: bool, has: bool
+) -> None:
+    answer = run_module("release", base=str(installed), release="2", version="2", engine=engine, with_engine=wheel)
+    assert answer["has_engine"] is has
+
+
 def test_old_releases_go_and_the_current_one_stays(installed: Path) -> None:
     release.clean(str(installed), 2)
     assert sorted(path.name for path in installed.iterdir() if not path.is_symlink()) == ["1.1-b", "1.2-c"]

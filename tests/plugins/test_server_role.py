@@ -72,6 +72,22 @@ def test_what_cannot_be_sealed_is_refused(keystore: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("variables", "denied"),
+    [
+        ({"kes_server_engine": "required"}, True),
+        ({"kes_server_engine": "preferred"}, False),
+        ({"kes_server_engine": "python"}, False),
+        ({"kes_server_engine": "preferred", "kes_server_release": {"has_engine": True}}, True),
+        ({"kes_server_engine": "preferred", "kes_server_release": {"has_engine": False}}, False),
+    ],
+)
+def test_only_the_compiled_engine_needs_no_executable_memory(variables: dict[str, Any], denied: bool) -> None:
+    template = jinja2.Environment(trim_blocks=True).from_string((ROLE / "templates/openkes.service.j2").read_text())
+    unit = template.render({**DEFAULTS, "kes_server_loaded": [], **variables})
+    assert ("MemoryDenyWriteExecute=true" in unit.splitlines()) is denied
+
+
+@pytest.mark.parametrize(
     ("key", "encrypted", "lines"),
     [
         ("", False, []),

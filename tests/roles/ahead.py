@@ -3,8 +3,8 @@ and for answers over SSH. Their tests look at the outcome."""
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,10 +20,11 @@ class Ahead:
         self._futures: dict[str, Future[Outcome]] = {}
 
     def start(self, names: list[str]) -> None:
-        """Begin with these, in this order."""
+        """Begin with these, in this order. Their environment is that of now: other tests change it meanwhile."""
+        environment = dict(os.environ)
         for name in names:
-            run: Callable[[str], Outcome] = _from_the_built_collection if name == "fleet" else scenario.run
-            self._futures[name] = self._pool.submit(run, name)
+            run = _from_the_built_collection if name == "fleet" else scenario.run
+            self._futures[name] = self._pool.submit(run, name, environment)
 
     def outcome(self, name: str) -> Outcome:
         """Waits for it. AssertionError with the log's tail when it failed."""
@@ -35,8 +36,8 @@ class Ahead:
         scenario.stop()
 
 
-def _from_the_built_collection(name: str) -> Outcome:
+def _from_the_built_collection(name: str, environment: dict[str, str]) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "collections"
-        collection.install(collection.build(Path(folder) / "dist"), path)
-        return scenario.run(name, ANSIBLE_COLLECTIONS_PATH=str(path))
+        collection.install(collection.build(Path(folder) / "dist", environment), path, environment)
+        return scenario.run(name, environment | {"ANSIBLE_COLLECTIONS_PATH": str(path)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.roles.scenario import ROOT
@@ -18,20 +19,21 @@ def galaxy() -> str:
     return found
 
 
-def build(output: Path) -> Path:
+def build(output: Path, environment: Mapping[str, str] | None = None) -> Path:
     """The archive, in a folder."""
     built = subprocess.run(
-        [ROOT / "tools/collection.sh", "--native", "--output", output], capture_output=True, text=True, check=False
-    )
+        [ROOT / "tools/collection.sh", "--native", "--output", output],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
     assert built.returncode == 0, built.stderr
     return Path(built.stdout.splitlines()[-1])
 
 
-def install(archive: Path, path: Path) -> None:
+def install(archive: Path, path: Path, environment: Mapping[str, str] | None = None) -> None:
     """Make `path` a collections path that holds the built collection and nothing else."""
     path.mkdir(exist_ok=True)
     done = subprocess.run(
         [galaxy(), "collection", "install", "--offline", "--no-deps", "-p", path, archive],
-        capture_output=True, text=True, check=False, cwd=path,
+        capture_output=True, text=True, check=False, cwd=path, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

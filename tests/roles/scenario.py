@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -83,13 +84,12 @@ def stop() -> None:
     _running.stop()
 
 
-def run(name: str, **environment: str) -> Outcome:
+def run(name: str, environment: Mapping[str, str]) -> Outcome:
     """Run the whole test sequence of a scenario; AssertionError with the log's tail when it fails."""
     logs = cache_dir() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     path = logs / f"molecule-{name}.log"
     env = {
-        **os.environ,
         **environment,
         "NO_COLOR": "1",
         # Hosts of a test run that was killed go away with it.

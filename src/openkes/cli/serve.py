@@ -138,6 +138,8 @@ def start(config: Config, engine: bool | None = None) -> Running:
         running = front.start(host, port, files, door, application, refused=witness, engine=engine)
     except front.TLSFilesError as error:
         raise OperatorError(str(error), "mend the files that 'tls:' names") from None
+    except front.CannotRun as error:
+        raise OperatorError(str(error), error.hint) from None
     except OSError as error:
         text = f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}"
         raise OperatorError(text, _listen_hint(error, port)) from None

@@ -11,6 +11,7 @@ import importlib
 
 from openkes.front.types import (
     Application,
+    CannotRun,
     Front,
     Headers,
     HotDoor,
@@ -24,6 +25,7 @@ from openkes.front.types import (
 
 __all__ = [
     "Application",
+    "CannotRun",
     "Front",
     "Headers",
     "HotDoor",
@@ -65,7 +67,7 @@ def start(
     """Listen and serve in background threads. `engine`: True or False to insist, None for the best there is.
 
     Raises OSError (with errno) when it cannot listen, TLSFilesError when it cannot use the files, ImportError
-    when the engine is insisted upon and not installed.
+    when the engine is insisted upon and not installed, CannotRun when it may not do here what it needs.
     """
     limits = limits or Limits()
     if have_engine() if engine is None else engine:

@@ -93,5 +93,13 @@ class Front(Protocol):
         """Stop accepting, GOAWAY, finish what runs within `Limits.drain`, close; returns when all is closed."""
 
 
+class CannotRun(RuntimeError):
+    """The engine may not do in this process what it needs. `hint`: what helps."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
 class TLSFilesError(ValueError):
     """The chain, key or CA cannot be used; the text says which one and why."""

@@ -10,13 +10,23 @@ from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL, crypto
 
 from openkes.front.tls import check
-from openkes.front.types import Peer, TLSFiles, TLSFilesError
+from openkes.front.types import CannotRun, Peer, TLSFiles, TLSFilesError
 from openkes.identity import CertificateError, identity_of_certificate
 
 
 def make_context(files: TLSFiles) -> SSL.Context:
-    """The context of new connections. TLSFilesError."""
+    """The context of new connections. TLSFilesError, CannotRun."""
     check(files)
+    try:
+        return _make_context(files)
+    except MemoryError:  # of cffi: no memory can be had that is written first and executed then
+        raise CannotRun(
+            "the pure Python engine needs to make memory executable, for OpenSSL's callbacks, and this process may not",
+            "take MemoryDenyWriteExecute= out of the systemd unit (SELinux: allow execmem), or use the compiled engine",
+        ) from None
+
+
+def _make_context(files: TLSFiles) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     # No resumption, as the engine: each connection proves its key anew.
