@@ -38,10 +38,7 @@ class Doors:
         self.peers: list[Peer] = []
         self.hot_threads: set[int] = set()
         self.hot_calls: list[str] = []
-        self.refusals: list[tuple[str, str, int]] = []
-        self.refused_headers: front.Headers = []
-        self.refused_after: list[float] = []
-        self.refused_peers: list[Peer] = []
+        self.told: list[tuple[str, str, front.Headers, Peer, int, float]] = []
         self.lock = threading.Lock()
 
     def hot(
@@ -69,14 +66,14 @@ class Doors:
         text = told("application", method, target, peer, declared_length, body, headers=headers)
         return 200, [("content-type", "application/json")], [text]
 
-    def refused(
-        self, method: str, target: str, headers: front.Headers, peer: Peer, status: int, seconds: float
-    ) -> None:
+    def refused(self, *told: *tuple[str, str, front.Headers, Peer, int, float]) -> None:
         with self.lock:
-            self.refused_peers.append(peer)
-            self.refusals.append((method, target, status))
-            self.refused_headers = headers
-            self.refused_after.append(seconds)
+            self.told.append(told)
+
+    @property
+    def refusals(self) -> list[tuple[str, str, int]]:
+        """Method, target and status of what the front refused by itself."""
+        return [(method, target, status) for method, target, _, _, status, _ in self.told]
 
 
 class HeldUp:

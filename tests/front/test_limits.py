@@ -86,7 +86,7 @@ def test_slow_bodies_are_408_and_hold_up_nobody(serve: Serve, framing: str) -> N
             assert wire.ended()
     assert [path for path in served.doors.hot_calls if path == "/hot"] == []
     assert served.doors.refusals == [("PUT", "/hot", 408)] * 10
-    assert all(QUICK.body <= seconds < QUICK.body + PATIENCE for seconds in served.doors.refused_after)
+    assert all(QUICK.body <= seconds < QUICK.body + PATIENCE for *_, seconds in served.doors.told)
 
 
 SMALL = Limits(max_body=1000, drain=2)
@@ -124,8 +124,9 @@ def test_who_is_told_of_a_refusal_has_all_of_the_head(serve: Serve, p256: Client
     with Wire(served.address, p256) as wire:
         assert wire.ask("PUT", "/hot?query", bytes(1001), headers=("X-A: b",)).status == 413
     assert served.doors.refusals == [("PUT", "/hot?query", 413)]
-    assert ("x-a", "b") in served.doors.refused_headers
-    assert [peer.identity for peer in served.doors.refused_peers] == [p256.identity]
+    ((_, _, headers, peer, _, _),) = served.doors.told
+    assert ("x-a", "b") in headers
+    assert peer.identity == p256.identity
 
 
 def test_a_refusal_is_answered_whatever_becomes_of_who_is_told(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

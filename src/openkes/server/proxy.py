@@ -40,10 +40,8 @@ def caller(proxy: Proxy, request: Request, authority: Authority | None = None, o
     needs no certificate. APIError NOT_FORWARDED, BAD_FORWARDED or UNTRUSTED_FORWARDED, from a proxy only."""
     peer: Peer = request.environ["openkes.peer"]
     value = request.environ.pop(_environment_name(proxy.header), "")
-    if peer.identity not in proxy.identities or not peer.identity:
-        return peer
     try:
-        return _client(value, peer.address, proxy.header, authority)
+        return _counted(proxy, value, peer, authority)
     except APIError:
         if optional:
             return Forwarded(peer.address, "", None, 0)
@@ -53,20 +51,22 @@ def caller(proxy: Proxy, request: Request, authority: Authority | None = None, o
 def identity(proxy: Proxy, headers: Iterable[tuple[str, str]], peer: Peer, authority: Authority | None = None) -> str:
     """Of the caller, as far as it can be told; the proxy's own where it forwards nothing that counts. Names of
     `headers` in lower case."""
-    if peer.identity not in proxy.identities or not peer.identity:
-        return peer.identity
     value = ",".join(value for name, value in headers if name == proxy.header.lower())
     try:
-        return _client(value, peer.address, proxy.header, authority).identity
+        return _counted(proxy, value, peer, authority).identity
     except APIError:
         return peer.identity
 
 
-def _client(value: str, address: str, header: str, authority: Authority | None) -> Forwarded:
+def _counted(proxy: Proxy, value: str, peer: Peer, authority: Authority | None) -> Peer:
+    """`value`: what the header says, "" without one. APIError, from a proxy only."""
+    if peer.identity not in proxy.identities or not peer.identity:
+        return peer
+    header = proxy.header
     if not value:
         raise APIError(Code.NOT_FORWARDED, header=header)
     try:
-        client = _forwarded(value, address)
+        client = _forwarded(value, peer.address)
     except CertificateError:
         raise APIError(Code.BAD_FORWARDED, header=header) from None
     if authority is not None and client.certificate is not None:
