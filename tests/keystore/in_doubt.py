@@ -1,7 +1,9 @@
-"""What a store keeps when requests or their answers are lost on the way. A back end subclasses `InDoubt` and gives,
-beside `store`: `proxy`, which loses changes or their answers; `behind`, the same entries through it; `pauser`, the part
-of `behind` whose `pause(until)` is called before something is sent once more; and `impatient`, which makes calls end
-within `TOO_LONG`."""
+"""What a store keeps when requests or their answers are lost on the way. A back end subclasses `DoneOnce` and gives,
+beside `store`: `proxy`, which loses changes of `key` or their answers; and `behind`, the same entries through it.
+
+One that sees for itself whether somebody else has changed an entry meanwhile subclasses `InDoubt`, and gives `pauser`,
+the part of `behind` whose `pause(until)` is called before something is sent once more; and `impatient`, which makes
+calls end within `TOO_LONG`."""
 
 from __future__ import annotations
 
@@ -19,7 +21,36 @@ whatever_is_lost = pytest.mark.parametrize("lost", ["lost_answers", "lost_reques
 Between = Callable[[Callable[[], None]], None]
 
 
-class InDoubt:
+class DoneOnce:
+    @whatever_is_lost
+    def test_a_create_is_done_once(self, store: KeyStore, proxy: Proxy, behind: KeyStore, lost: str) -> None:
+        setattr(proxy, lost, 1)
+        behind.create("key", b"entry")
+        assert proxy.lost == 1
+        assert behind.get("key") == b"entry"
+        assert store.get("key") == b"entry"
+
+    @whatever_is_lost
+    def test_a_replace_is_done_once(self, store: KeyStore, proxy: Proxy, behind: KeyStore, lost: str) -> None:
+        behind.create("key", b"old")
+        setattr(proxy, lost, 1)
+        behind.replace("key", b"old", b"new")
+        assert proxy.lost == 1
+        assert behind.get("key") == b"new"
+        assert store.get("key") == b"new"
+
+    @whatever_is_lost
+    def test_a_delete_is_done(self, store: KeyStore, proxy: Proxy, behind: KeyStore, lost: str) -> None:
+        behind.create("key", b"entry")
+        setattr(proxy, lost, 1)
+        behind.delete("key")
+        assert proxy.lost == 1
+        assert behind.list("", 10).names == []
+        with pytest.raises(KeyNotFound):
+            store.get("key")
+
+
+class InDoubt(DoneOnce):
     @pytest.fixture
     def between(self, proxy: Proxy, pauser: Any) -> Between:
         """between(act): the next answer is lost, and `act` runs before the call is made again."""
@@ -39,13 +70,6 @@ class InDoubt:
         return prepare
 
     @whatever_is_lost
-    def test_a_create_is_done_once(self, proxy: Proxy, behind: KeyStore, lost: str) -> None:
-        setattr(proxy, lost, 1)
-        behind.create("key", b"entry")
-        assert proxy.lost == 1
-        assert behind.get("key") == b"entry"
-
-    @whatever_is_lost
     def test_a_create_of_a_taken_name_is_refused(
         self, store: KeyStore, proxy: Proxy, behind: KeyStore, lost: str
     ) -> None:
@@ -55,22 +79,6 @@ class InDoubt:
             behind.create("key", b"entry")
         assert proxy.lost == 1
         assert store.get("key") == b"other"
-
-    @whatever_is_lost
-    def test_a_replace_is_done_once(self, proxy: Proxy, behind: KeyStore, lost: str) -> None:
-        behind.create("key", b"old")
-        setattr(proxy, lost, 1)
-        behind.replace("key", b"old", b"new")
-        assert proxy.lost == 1
-        assert behind.get("key") == b"new"
-
-    @whatever_is_lost
-    def test_a_delete_is_done(self, proxy: Proxy, behind: KeyStore, lost: str) -> None:
-        behind.create("key", b"entry")
-        setattr(proxy, lost, 1)
-        behind.delete("key")
-        assert proxy.lost == 1
-        assert behind.list("", 10).names == []
 
     def test_a_delete_whose_answer_is_lost_spares_what_was_created_since(
         self, store: KeyStore, behind: KeyStore, between: Between

@@ -13,11 +13,11 @@ from openkes.keystore import KeyExists, KeyNotFound, Unreachable
 from openkes.keystore.vault import VaultStore
 from openkes.keystore.vault.claims import FOLDER
 from tests.keystore.bao import Refused
+from tests.keystore.in_doubt import DoneOnce, whatever_is_lost
 from tests.keystore.lossy import Proxy, lossy
 from tests.keystore.vault.site import Site
 
 TOO_LONG = 8.0  # seconds for a call that may take one, on a loaded machine
-EITHER = pytest.mark.parametrize("lost", ["lost_answers", "lost_requests"])
 
 
 @pytest.fixture
@@ -54,36 +54,19 @@ def claims(kv: Site) -> list[str]:
     return found
 
 
-@EITHER
-def test_a_create_is_done_once(kv: Site, proxy: Proxy, behind: VaultStore, store: VaultStore, lost: str) -> None:
+class TestDoneOnce(DoneOnce):
+    """With the fixtures of this module."""
+
+
+@whatever_is_lost
+def test_a_create_writes_one_version(kv: Site, proxy: Proxy, behind: VaultStore, lost: str) -> None:
     setattr(proxy, lost, 1)
     behind.create("key", b"entry")
-    assert proxy.lost == 1
-    assert store.get("key") == b"entry"
     if kv.layout.version == 2:
         assert kv.bao.call("GET", kv.path("key", "metadata"))["data"]["current_version"] == 1
 
 
-@EITHER
-def test_a_replace_is_done_once(proxy: Proxy, behind: VaultStore, store: VaultStore, lost: str) -> None:
-    behind.create("key", b"old")
-    setattr(proxy, lost, 1)
-    behind.replace("key", b"old", b"new")
-    assert proxy.lost == 1
-    assert store.get("key") == b"new"
-
-
-@EITHER
-def test_a_delete_is_done(proxy: Proxy, behind: VaultStore, store: VaultStore, lost: str) -> None:
-    behind.create("key", b"entry")
-    setattr(proxy, lost, 1)
-    behind.delete("key")
-    assert proxy.lost == 1
-    with pytest.raises(KeyNotFound):
-        store.get("key")
-
-
-@EITHER
+@whatever_is_lost
 def test_what_is_lost_again_and_again_ends(
     impatient: None, proxy: Proxy, behind: VaultStore, store: VaultStore, lost: str
 ) -> None:
